@@ -1,0 +1,107 @@
+//! Tidings tells people what changed: it follows databases and pushes every change, in order and with nothing
+//! missing, to whoever watches.
+//!
+//! This is the map: a drawing, the promises, the modules in the order in which to read them, and what is built
+//! differently from what one would expect.
+//!
+//! # The drawing
+//!
+//! ```text
+//!   Postgres      embedded store              browser    service    tail
+//!      │               │                         ▲          ▲         ▲
+//!      ▼               ▼                         ▼          ▼         ▼
+//!   source: one product's change → event      wire, frame: bytes ⇄ messages
+//!      │                                         │                    ▲
+//!      ▼                                         ▼                    │
+//!    pump ───▶ log ───▶ hub                 connection ── dialect: text ⇄ request, notice
+//!               │        │                       │
+//!               │        └── matched, encoded ─▶ shard: sockets and groups, one thread per core
+//!               │                                ▲
+//!               └─────────── missed ──────── session: the state of one client
+//!                                                │
+//!                               store ◀── lists ─┘
+//! ```
+//!
+//! A change goes down the left side: a [`source`] makes an [`event`] of it, the [`pump`] puts it into the [`log`]
+//! and shows it to the [`hub`], which finds the groups of equal watches that it concerns, has the [`dialect`]
+//! encode it once for each form, and hands it to the [`shard`]s, which write it to their members. A request goes
+//! down the right side: the [`connection`] reads it, the dialect decodes it, the [`session`] acts on it.
+//!
+//! # The promises
+//!
+//! Each names the tests that keep it; `it::` is `tests/it`, the rest are beside the code.
+//!
+//! 1. **An entry is in the log before anyone sees it**, and a source is acknowledged only after that.
+//!    `it::kill::a_kill_loses_no_confirmed_change_and_repeats_none`
+//! 2. **Joining names the seam.** The hub returns, under the lock that adds the watcher, the offset where live
+//!    begins: history up to it, live after it, no gap, no repeat.
+//!    `it::exact::every_watch_is_exact_while_transactions_overlap_and_fail`
+//! 3. **A list is exact**: the state at one snapshot; every change not contained in that snapshot follows once, and
+//!    none that is contained. The same test, `it::exact::every_watch_of_the_embedded_store_is_exact`,
+//!    `it::monorail` `r5_between_the_list_and_the_changes_there_is_no_gap_and_no_repeat`
+//! 4. **A resume is honest**: `complete` and exactly what was missed, or a named reason and a fresh list. Never a
+//!    partial answer that looks whole. Transcripts `resuming` and `short_memory`;
+//!    `it::resume::with_a_log_in_memory_every_kill_is_owned_up_to`,
+//!    `it::monorail::slow::a_watch_with_a_list_whose_gap_is_no_longer_kept_is_told_so_and_gets_a_fresh_list`
+//! 5. **Live and history ask the same verdict** ([`hub::verdict`]), so what may not be seen in one is not seen in
+//!    the other. `hub::verdict::every_row_of_the_table_of_transitions`,
+//!    `an_audience_shows_an_entry_to_its_subjects_only`
+//! 6. **A slow client costs itself only.** It has a bounded mailbox, and past that it is a cursor in the log.
+//!    `it::monorail::slow::r5_a_stalled_reader_among_500_costs_bounded_memory_delays_nobody_and_misses_nothing`
+//! 7. **A dialect never awaits, a session never names a wire field**; they meet in [`connection`] only.
+//!    `floors::no_module_uses_its_own_floor_or_a_higher_one`
+//! 8. **Nothing from outside can panic or grow memory without bound.** `frame::decode`,
+//!    `dialect::monorail::tests::torn` on torn bytes,
+//!    `it::monorail` `random_bytes_end_their_connection_and_nothing_else`,
+//!    `it::monorail::input::r1_what_stopped_the_process_is_survived_and_unnoticed_by_others`
+//! 9. **Ends are named**: a source's run ([`source::End`]), a connection's goodbye ([`message::Goodbye`], with a
+//!    code that says whether to come back). `it::serve_end`,
+//!    `it::demo::ctrl_c_ends_a_demo_at_once_and_well`
+//! 10. **Positions, not processes, carry state**: with the log on disk, kill −9 at any moment loses no committed
+//!     change for a client that resumes, and repeats none.
+//!     `it::resume::with_a_log_on_disk_no_kill_makes_a_resume_incomplete`, `it::kill`,
+//!     `log::disk::what_was_acknowledged_is_there_after_kill_9_and_nothing_is_half_there`,
+//!     `a_machine_that_went_down_means_a_new_epoch_unless_every_append_was_on_the_disk`
+//!
+//! # The modules, in reading order
+//!
+//! Each uses modules of lower floors only; `floors.rs` has the floors, and its test reads the sources.
+//!
+//! - Words: [`error`] · [`document`] · [`filter`] · [`viewer`] · [`resource`] · [`event`] has entries, positions,
+//!   stamps and marks · [`query`] · [`message`] is what clients ask and are told, without any wire format ·
+//!   [`access`] who may see
+//! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`pump`] · [`mailbox`] ·
+//!   [`shard`] · [`session`]
+//! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`]
+//!   what both need of Postgres · [`pairs`] and [`record`] what the disk holds · [`catalog`] what is served
+//! - The wire: [`frame`] · [`wire`] · [`handshake`] · [`dialect`] · [`patch`] · [`connection`] · [`server`]
+//! - Doors: [`api`] HTTP · [`console`] the page · [`auth`] tokens · [`config`] · [`metrics`] · [`demo`] ·
+//!   [`mod@bench`]
+//! - The whole: [`app`] is the one place that names concrete parts; [`cli`] is what the program understands
+//!
+//! # Architecture: what differs from the obvious
+//!
+//! - **A position may carry a mark.** A list is read while changes go on, and some of them may be in the list
+//!   though the log has them later. Until the log has passed all of those, the list's position is
+//!   `epoch:offset:mark`, where the mark is the snapshot of the list; a resume from it leaves out what the mark
+//!   contains. So every position is safe to store the moment it arrives.
+//! - **What to leave out is decided by visibility, not by order.** A change is left out of what follows a list if
+//!   the list's snapshot contains its transaction. A cut by time, sequence or WAL position is wrong: a commit is in
+//!   the WAL before it is visible. For the same reason the hub remembers recent stamps: an entry may be logged
+//!   before a snapshot can see it, and then has to be offered again behind the list.
+//! - **The shard is below the session.** It owns sockets and groups and writes without asking; it knows the session
+//!   only as an [`Owner`](shard::Owner), which it tells that pushes were held back or that history broke. So live
+//!   delivery, the hot path, touches no state of a client.
+//! - **Everything of a socket lives on one thread.** Session, mailbox and memberships are `Rc` and `RefCell`: no
+//!   lock between a change and the write, and never a borrow across an await.
+//! - **There is one reader of the log per connection**, only while something is behind: after a list, after a
+//!   resume, after being slow. It moves all watches that are behind together, in log order, and hands each to the
+//!   shard once it has reached what the shard hands out. Catching up and resuming are the same code.
+//! - **Frames are written here, once per form.** A server's frames are not masked, so they are equal for everybody;
+//!   a group's frames are one contiguous buffer, written to each member in turn.
+
+pub mod document;
+pub mod error;
+pub mod event;
+pub mod resource;
+pub mod viewer;
