@@ -103,5 +103,10 @@
 pub mod document;
 pub mod error;
 pub mod event;
+pub mod filter;
+#[cfg(test)]
+#[path = "../tests/it/generate.rs"]
+mod generate;
+pub mod query;
 pub mod resource;
 pub mod viewer;
