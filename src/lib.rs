@@ -107,6 +107,7 @@ pub mod filter;
 #[cfg(test)]
 #[path = "../tests/it/generate.rs"]
 mod generate;
+pub mod index;
 pub mod query;
 pub mod resource;
 pub mod viewer;
