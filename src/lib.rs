@@ -104,6 +104,7 @@ pub mod document;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod frame;
 #[cfg(test)]
 #[path = "../tests/it/generate.rs"]
 mod generate;
@@ -111,3 +112,4 @@ pub mod index;
 pub mod query;
 pub mod resource;
 pub mod viewer;
+pub mod wire;
