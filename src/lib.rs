@@ -109,6 +109,7 @@ pub mod frame;
 #[path = "../tests/it/generate.rs"]
 mod generate;
 pub mod index;
+pub mod patch;
 pub mod query;
 pub mod resource;
 pub mod viewer;
