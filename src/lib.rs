@@ -109,8 +109,12 @@ pub mod frame;
 #[path = "../tests/it/generate.rs"]
 mod generate;
 pub mod index;
+pub mod log;
+pub mod metrics;
+pub mod pairs;
 pub mod patch;
 pub mod query;
+pub mod record;
 pub mod resource;
 pub mod viewer;
 pub mod wire;
