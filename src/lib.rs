@@ -100,6 +100,8 @@
 //! - **Frames are written here, once per form.** A server's frames are not masked, so they are equal for everybody;
 //!   a group's frames are one contiguous buffer, written to each member in turn.
 
+pub mod access;
+pub mod dialect;
 pub mod document;
 pub mod error;
 pub mod event;
@@ -110,6 +112,8 @@ pub mod frame;
 mod generate;
 pub mod index;
 pub mod log;
+pub mod mailbox;
+pub mod message;
 pub mod metrics;
 pub mod pairs;
 pub mod patch;

@@ -1,0 +1,27 @@
+//! One wire protocol: text to requests, notices to text. Pure: no IO, no await, no clock.
+
+
+use crate::message::{Address, Notice, Refusal, Request};
+use std::sync::Arc;
+
+/// What a client's message turned out to be.
+#[derive(Debug)]
+pub enum Heard {
+    Request(Request),
+    /// Something to answer with a refusal (or not: `encode` decides).
+    Refused(Address, Refusal),
+    /// Something this dialect answers with silence.
+    Nothing,
+}
+
+/// One wire protocol.
+pub trait Dialect: Send + Sync {
+    /// The name in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// Reads one message. `channel` is the one that the path names, empty for none.
+    fn decode(&self, channel: &Arc<str>, text: &str) -> Heard;
+
+    /// Writes one message; `None` is silence.
+    fn encode(&self, address: &Address, notice: &Notice<'_>) -> Option<String>;
+}
