@@ -120,5 +120,7 @@ pub mod patch;
 pub mod query;
 pub mod record;
 pub mod resource;
+pub mod source;
+pub mod store;
 pub mod viewer;
 pub mod wire;
