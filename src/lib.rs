@@ -117,6 +117,7 @@ pub mod message;
 pub mod metrics;
 pub mod pairs;
 pub mod patch;
+pub mod postgres;
 pub mod query;
 pub mod record;
 pub mod resource;

@@ -1,0 +1,57 @@
+//! Making a connection: bounded in time, with settings under which a row always has the same text.
+
+use crate::error::{Error, Kind, Result};
+use crate::postgres::address::{Address, CONNECT_TIMEOUT};
+use crate::postgres::failure::failure;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_postgres::{AsyncMessage, Client};
+
+/// The settings that the outbox's trigger function has too, so that both give equal text for equal rows.
+const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'iso_8601'; \
+     set bytea_output = 'hex'; set extra_float_digits = 1; set lc_monetary = 'C'; \
+     set client_min_messages = 'warning';";
+
+/// What every connection says first. A statement timeout of zero is none.
+pub fn settings(statement_timeout: Duration) -> String {
+    format!("{SETTINGS} set statement_timeout = {};", statement_timeout.as_millis())
+}
+
+/// Connects, and rings `bell` whenever a notification arrives and when the connection ends. The task drives the
+/// connection; it ends when the client is dropped or the server goes away.
+///
+/// # Errors
+/// `Unreachable` when it cannot be reached within ten seconds, `Refused` when it does not let us in.
+pub async fn connect(
+    address: &Address,
+    statement_timeout: Duration,
+    bell: Option<Arc<Notify>>,
+) -> Result<(Client, JoinHandle<()>)> {
+    let doing = format!("connecting to Postgres at {}", address.shown());
+    let attempt = async {
+        let (client, mut connection) =
+            address.config.connect(address.tls.clone()).await.map_err(|error| failure(&doing, error))?;
+        let name = address.shown().to_owned();
+        let task = tokio::spawn(async move {
+            while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+                match message {
+                    Ok(AsyncMessage::Notification(_)) => bell.iter().for_each(|bell| bell.notify_one()),
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(server = name, error = %error, "a connection ended");
+                        break;
+                    }
+                }
+            }
+            bell.iter().for_each(|bell| bell.notify_one());
+        });
+        client.batch_execute(&settings(statement_timeout)).await.map_err(|error| failure(&doing, error))?;
+        Ok((client, task))
+    };
+    tokio::time::timeout(CONNECT_TIMEOUT, attempt)
+        .await
+        .map_err(|_| Error::new(Kind::Unreachable, format!("{doing} took longer than ten seconds")))?
+}

@@ -1,0 +1,117 @@
+//! One query: the snapshot and its rows. What the database cannot decide or sort as the server would, is read
+//! row by row, never more of it held than the answer can need.
+
+use super::Attempt;
+use super::condition::Translator;
+use super::order::order;
+use crate::error::{Error, Kind, Result};
+use crate::postgres::failure::failure;
+use crate::postgres::snapshot::mark;
+use crate::postgres::table::{FINGERPRINTS, Table};
+use crate::query::Query;
+use crate::resource::Resource;
+use crate::store::select::arranged;
+use crate::store::{Row, Snapshot};
+use deadpool_postgres::Object;
+use futures_util::TryStreamExt;
+use std::pin::pin;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{IsolationLevel, RowStream};
+
+/// Rows beyond the wanted ones that are held before the last in order are let go.
+const SLACK: usize = 1000;
+
+pub(super) async fn attempt(
+    client: &mut Object,
+    table: &Table,
+    resource: &Resource,
+    query: &Query,
+) -> Result<Attempt<Snapshot>> {
+    let doing = format!("reading {}", table.name);
+    let failed = |error| failure(&doing, error);
+    let plan = Plan::new(table, resource, query);
+    let parameters = plan.translator.parameters.bound();
+    let builder = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+    let transaction = builder.start().await.map_err(failed)?;
+
+    let oids = vec![table.oid];
+    let of_fingerprint: [(&(dyn ToSql + Sync), Type); 1] = [(&oids, Type::OID_ARRAY)];
+    // Asked together, answered by one snapshot.
+    let snapshot = transaction.query_typed_one("select pg_current_snapshot()::text", &[]);
+    let fingerprint = transaction.query_typed_opt(FINGERPRINTS, &of_fingerprint);
+    let rows = transaction.query_typed_raw(&plan.sql, parameters);
+    let (snapshot, fingerprint, rows) = tokio::join!(snapshot, fingerprint, rows);
+    let (snapshot, fingerprint) = (snapshot.map_err(failed)?, fingerprint.map_err(failed)?);
+    if fingerprint.is_none_or(|row| row.get::<_, i64>(1) != table.fingerprint) {
+        return Ok(Attempt::Outdated);
+    }
+    let rows = gather(rows.map_err(failed)?, table, resource, query, &plan, &doing).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(Attempt::Done(Snapshot { rows, mark: mark(snapshot.get(0))? }))
+}
+
+/// How a query is asked.
+struct Plan<'a> {
+    translator: Translator<'a>,
+    sql: String,
+    /// The database sorts and cuts; it answers with one row too many rather than with a full list.
+    cut: bool,
+}
+
+impl<'a> Plan<'a> {
+    fn new(table: &'a Table, resource: &'a Resource, query: &Query) -> Plan<'a> {
+        let mut translator = Translator::new(table, resource);
+        let condition = translator.translate(&query.filter);
+        let mut sql = format!("select row_to_json(t.*)::text from {} where {}", table.from(), condition.sql);
+        let order = match (query.limit, condition.exact) {
+            (Some(_), true) => order(&translator, query),
+            _ => None,
+        };
+        let cut = order.is_some();
+        if let (Some(order), Some(limit)) = (order, query.limit) {
+            let most = i64::try_from(limit.min(query.max_items.saturating_add(1))).unwrap_or(i64::MAX);
+            let skip = i64::try_from(query.skip).unwrap_or(i64::MAX);
+            let (most, skip) = (translator.parameters.integer(most), translator.parameters.integer(skip));
+            sql += &format!(" order by {order} limit {most} offset {skip}");
+        }
+        Plan { translator, sql, cut }
+    }
+}
+
+async fn gather(
+    stream: RowStream,
+    table: &Table,
+    resource: &Resource,
+    query: &Query,
+    plan: &Plan<'_>,
+    doing: &str,
+) -> Result<Vec<Row>> {
+    let skip = if plan.cut { 0 } else { query.skip };
+    let wanted = query.limit.unwrap_or(usize::MAX).min(query.max_items.saturating_add(1));
+    let needed = skip.saturating_add(wanted);
+    if skip > query.max_items {
+        return Err(Error::new(Kind::TooMany, format!("{skip} rows cannot be skipped in this order")));
+    }
+    let mut held = Vec::new();
+    let mut stream = pin!(stream);
+    while let Some(row) = stream.try_next().await.map_err(|error| failure(doing, error))? {
+        let record = table.read(row.get(0))?;
+        let document = resource.present(&record.id, record.value);
+        if !query.filter.matches(&record.id, document.value()) {
+            continue;
+        }
+        held.push(Row::new(record.id, document));
+        if query.limit.is_none() && held.len() >= needed {
+            return Err(too_many(query));
+        }
+        if held.len() >= needed.saturating_add(needed.max(SLACK)) {
+            held = arranged(held, &query.sort).take(needed).collect();
+        }
+    }
+    let rows: Vec<Row> = arranged(held, &query.sort).skip(skip).take(wanted).collect();
+    if rows.len() > query.max_items { Err(too_many(query)) } else { Ok(rows) }
+}
+
+fn too_many(query: &Query) -> Error {
+    Error::new(Kind::TooMany, format!("more than {} rows match, the most that can be listed", query.max_items))
+}
