@@ -101,6 +101,7 @@
 //!   a group's frames are one contiguous buffer, written to each member in turn.
 
 pub mod access;
+pub mod auth;
 pub mod dialect;
 pub mod document;
 pub mod error;
