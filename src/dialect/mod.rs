@@ -1,5 +1,6 @@
 //! One wire protocol: text to requests, notices to text. Pure: no IO, no await, no clock.
 
+pub mod monorail;
 
 use crate::message::{Address, Notice, Refusal, Request};
 use std::sync::Arc;
