@@ -102,6 +102,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod catalog;
 pub mod dialect;
 pub mod document;
 pub mod error;
@@ -111,6 +112,7 @@ pub mod frame;
 #[cfg(test)]
 #[path = "../tests/it/generate.rs"]
 mod generate;
+pub mod hub;
 pub mod index;
 pub mod log;
 pub mod mailbox;
@@ -124,5 +126,6 @@ pub mod record;
 pub mod resource;
 pub mod source;
 pub mod store;
+pub mod supervise;
 pub mod viewer;
 pub mod wire;
