@@ -1,0 +1,141 @@
+//! Moving a watch between groups while publications are on their way to the shard.
+
+use super::*;
+use crate::access::Sight;
+use crate::dialect::monorail::Monorail;
+use crate::event::{Audience, Entry, Operation, ResourceEvent, Stamp, Timestamp};
+use crate::filter::Filter;
+use crate::hub::form::{Form, Told};
+use crate::hub::{Delivery, News, Wish};
+use crate::log::Retention;
+use crate::log::memory::MemoryLog;
+use crate::message::Address;
+use bytes::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+
+struct Deaf;
+
+impl Owner for Deaf {
+    fn held_back(&self, _after: Offset) {}
+    fn reset(&self, _watch: WatchId, _offset: Offset, _reason: Reason) {}
+}
+
+/// A shard whose hub has published up to an offset, and is not heard of on its own.
+fn shard(published: Offset) -> (Rc<Shard>, Vec<mpsc::Receiver<Publication>>) {
+    let (hub, publications) = Hub::new("e1".into(), published, 1, Arc::default());
+    let settings = Settings {
+        gather: Duration::ZERO,
+        ping: None,
+        write_timeout: Duration::from_secs(1),
+        push_bytes: 1 << 20,
+        reply_bytes: 1 << 20,
+    };
+    let state = State {
+        sockets: Sockets::default(),
+        groups: HashMap::new(),
+        retired: VecDeque::new(),
+        processed: published,
+        flushes: 0,
+        push_bytes: settings.push_bytes,
+    };
+    let shard = Shard {
+        id: 0,
+        hub: Arc::new(hub),
+        log: Arc::new(MemoryLog::new(Retention { entries: None, bytes: None, age: None })),
+        metrics: Arc::default(),
+        runtime: tokio::runtime::Handle::current(),
+        settings,
+        scratch: RefCell::new(Box::default()),
+        state: RefCell::new(state),
+        advanced: Notify::new(),
+        is_going_down: Cell::new(false),
+        sockets: Arc::default(),
+    };
+    (Rc::new(shard), publications)
+}
+
+/// A new socket of the shard, and its peer.
+async fn socket(shard: &Shard) -> (SocketId, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let peer = TcpStream::connect(listener.local_addr().expect("an address"));
+    let (peer, accepted) = tokio::join!(peer, listener.accept());
+    let wire = Wire::plain(accepted.expect("accepted").0);
+    (shard.add(Rc::new(wire), Rc::new(Deaf)), peer.expect("connected"))
+}
+
+fn wish(channel: &str) -> Wish {
+    let address = Address { channel: channel.into(), reference: None };
+    let form = Form { dialect: Arc::new(Monorail::new()), address, positions: false, patch: false };
+    Wish { resource: "nodes".into(), filter: Arc::new(Filter::All), sight: Sight::default(), form }
+}
+
+/// Lets the hub publish entries up to an offset, which do not reach the shard yet.
+fn publish(shard: &Shard, upto: Offset) {
+    let entry = |offset| {
+        let event = ResourceEvent {
+            resource: "others".into(),
+            id: "o1".into(),
+            operation: Operation::Created,
+            before: None,
+            after: None,
+            time: Timestamp(0),
+            stamp: Stamp::None,
+        };
+        Arc::new(Entry { offset, audience: Audience::Everyone, event })
+    };
+    let entries: Vec<_> = (shard.hub.published() + 1..=upto).map(entry).collect();
+    let hub = &shard.hub;
+    std::thread::scope(|scope| scope.spawn(|| hub.publish(&entries, None)).join()).expect("it is published");
+}
+
+/// Where the watches of a socket are, newest last.
+fn groups(shard: &Shard, id: SocketId) -> Vec<GroupId> {
+    let state = shard.state.borrow();
+    state.sockets.get(id).expect("a socket").places.iter().map(|place| place.group).collect()
+}
+
+/// How many frames these entries of these groups lead to.
+fn flush(shard: &Shard, entries: &[(Offset, GroupId)], upto: Offset) -> u64 {
+    let told = Told { frame: Bytes::from_static(b"frame"), row: None };
+    let delivery = |(offset, group): &(Offset, GroupId)| Delivery {
+        group: *group,
+        offset: *offset,
+        news: News::Change(told.clone()),
+    };
+    shard.state.borrow_mut().flush(entries.iter().map(delivery).collect(), upto).deliveries
+}
+
+#[tokio::test]
+async fn a_watch_that_read_ahead_in_the_log_is_not_told_again_in_its_next_group() {
+    let (shard, _publications) = shard(5);
+    let (id, _peer) = socket(&shard).await;
+    shard.join(id, 1, &wish("a"), None);
+    // The log was read up to 8, of which the hub has published up to 5.
+    shard.go_live(id, 1, 8);
+    shard.regroup(id, 1, &wish("b"), None);
+    let all = groups(&shard, id);
+    let entries: Vec<_> = (6..=10).flat_map(|offset| all.iter().map(move |group| (offset, *group))).collect();
+    assert_eq!(flush(&shard, &entries, 10), 2);
+}
+
+#[tokio::test]
+async fn a_membership_that_ends_does_not_end_the_one_that_took_its_number() {
+    let (shard, _publications) = shard(0);
+    let (keeper, _peer) = socket(&shard).await;
+    shard.join(keeper, 1, &wish("a"), None);
+    let (first, _peer) = socket(&shard).await;
+    let from = shard.join(first, 1, &wish("a"), None);
+    shard.go_live(first, 1, from);
+    shard.regroup(first, 1, &wish("b"), None);
+    shard.remove(first);
+
+    let (second, _peer) = socket(&shard).await;
+    let from = shard.join(second, 1, &wish("a"), None);
+    shard.go_live(second, 1, from);
+    publish(&shard, 3);
+    shard.regroup(second, 1, &wish("b"), None);
+    let old = groups(&shard, second)[0];
+    assert_eq!(flush(&shard, &[(1, old)], 1), 1);
+    assert_eq!(flush(&shard, &[(2, old), (3, old)], 3), 2);
+    assert_eq!(groups(&shard, second).len(), 1);
+}
