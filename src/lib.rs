@@ -125,6 +125,7 @@ pub mod pump;
 pub mod query;
 pub mod record;
 pub mod resource;
+pub mod session;
 pub mod shard;
 pub mod source;
 pub mod store;

@@ -1,0 +1,188 @@
+//! The state of one client: requests in, notices out. Knows no wire format; the dialect it was given turns
+//! notices into text.
+//!
+//! Answers keep the order of their requests, because a request is finished before the next is begun. Lists
+//! and replays of watches are prepared beside that, and hold up nothing.
+
+mod barrier;
+mod behind;
+mod prepare;
+mod progress;
+mod read;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod watches;
+
+use crate::access::{self, Sight};
+use crate::catalog::{Catalog, Served};
+use crate::dialect::Dialect;
+use crate::error::{Error, Kind};
+use crate::event::{Offset, Reason};
+use crate::frame;
+use crate::message::{Action, Address, Asked, Code, Goodbye, Notice, Refusal, Request};
+use crate::session::subscription::{Number, Subscription};
+use crate::shard::{Owner, Shard, SocketId, WatchId};
+use crate::viewer::Viewer;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+/// Lists of one connection that may be under way at a time.
+const LISTS_AT_A_TIME: usize = 4;
+
+/// What a client may ask for at most.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Watches per connection.
+    pub watches: usize,
+    /// Rows per list.
+    pub items: usize,
+    /// How long a barrier waits.
+    pub barrier: Duration,
+}
+
+/// What every session of a path has in common.
+pub struct Terms {
+    pub catalog: Arc<Catalog>,
+    pub dialect: Arc<dyn Dialect>,
+    pub limits: Limits,
+}
+
+/// One client's session. Lives on its shard's thread.
+pub struct Session {
+    me: Weak<Session>,
+    id: Uuid,
+    viewer: Viewer,
+    terms: Arc<Terms>,
+    shard: Rc<Shard>,
+    socket: Cell<SocketId>,
+    state: RefCell<State>,
+    /// Lists are fetched a few at a time, so that their rows do not pile up here.
+    lists: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    subscriptions: Vec<Subscription>,
+    next_watch: WatchId,
+    next_number: Number,
+    /// The task that tells from the log what is not live is running.
+    is_catching_up: bool,
+    is_reporting_progress: bool,
+}
+
+impl Session {
+    /// A session with a new id, for a socket that is attached next.
+    pub fn new(viewer: Viewer, terms: Arc<Terms>, shard: Rc<Shard>) -> Rc<Session> {
+        Rc::new_cyclic(|me| Session {
+            me: me.clone(),
+            id: Uuid::new_v4(),
+            viewer,
+            terms,
+            shard,
+            socket: Cell::new(SocketId::MAX),
+            state: RefCell::default(),
+            lists: Semaphore::new(LISTS_AT_A_TIME),
+        })
+    }
+
+    /// The shard's number for the socket that this session speaks through.
+    pub fn attach(&self, socket: SocketId) {
+        self.socket.set(socket);
+    }
+
+    /// Does what is asked; returns when the answer is queued.
+    pub async fn handle(self: &Rc<Self>, request: Request) {
+        let Request { address, resource, action } = request;
+        let asked = match &action {
+            Action::Query { .. } | Action::Get { .. } | Action::GetNothing => Asked::Read,
+            Action::Watch(_) => Asked::Watch,
+            Action::Stop(_) => Asked::Stop,
+            Action::Barrier => Asked::Barrier,
+            Action::Identify => Asked::Unknown,
+        };
+        if let Err((code, summary)) = self.act(&address, &resource, action).await {
+            self.refuse(&address, &Refusal { code, summary, asked });
+        }
+    }
+
+    async fn act(self: &Rc<Self>, address: &Address, resource: &str, action: Action) -> Result<(), (Code, String)> {
+        match action {
+            Action::Identify => self.tell(address, &Notice::Session { id: &self.id.to_string() }),
+            Action::Stop(stop) => self.stop(address, &stop),
+            Action::Barrier => self.barrier(address, resource).await?,
+            Action::Query { filter, page } if resource.ends_with('*') => {
+                self.query_family(address, resource, &filter, &page).await?;
+            }
+            Action::Query { filter, page } => {
+                let served = self.served(resource)?;
+                self.query(address, &served, filter, page).await?;
+            }
+            Action::Get { filter, criteria } => {
+                let served = self.served(resource)?;
+                self.get(address, &served, filter, &criteria).await?;
+            }
+            Action::GetNothing => {
+                self.served(resource)?;
+                self.tell(address, &Notice::Blank);
+            }
+            Action::Watch(watch) => self.watch(address.clone(), self.served(resource)?, *watch)?,
+        }
+        Ok(())
+    }
+
+    /// Tells the client that something is not done, if its dialect does.
+    pub fn refuse(&self, address: &Address, refusal: &Refusal) {
+        self.tell(address, &Notice::Refused(refusal));
+    }
+
+    fn tell(&self, address: &Address, notice: &Notice<'_>) {
+        if let Some(text) = self.terms.dialect.encode(address, notice) {
+            self.shard.send(self.socket.get(), &frame::text(text.as_bytes()));
+        }
+    }
+
+    /// The resource behind a name, if this viewer may know of it.
+    fn served(&self, name: &str) -> Result<Arc<Served>, (Code, String)> {
+        let served = self.terms.catalog.channel(name);
+        let seen = served.filter(|served| access::may_read(&served.resource.read, &self.viewer));
+        seen.cloned().ok_or((Code::Resource, "there is no such resource".to_owned()))
+    }
+
+    /// No rule limits single entries to subjects, so equal watches of all viewers share a group.
+    fn sight(&self) -> Sight {
+        Sight::default()
+    }
+
+    fn close(&self, goodbye: Goodbye) {
+        self.shard.close(self.socket.get(), goodbye);
+    }
+
+    fn is_open(&self) -> bool {
+        self.shard.is_open(self.socket.get())
+    }
+}
+
+/// What a client hears of an error of a store: its kind, never its text.
+fn refusal_of(error: &Error) -> (Code, String) {
+    match error.kind() {
+        Kind::TooMany => (Code::TooMany, error.to_string()),
+        _ => (Code::Store, "the store cannot answer now".to_owned()),
+    }
+}
+
+impl Owner for Session {
+    fn held_back(&self, after: Offset) {
+        // The shard could not queue what comes after: everything live is told from the log now.
+        self.put_behind(|_| true, after);
+    }
+
+    fn reset(&self, watch: WatchId, offset: Offset, reason: Reason) {
+        self.put_behind(|one| one.id == watch, offset);
+        self.start_over(watch, reason);
+    }
+}
