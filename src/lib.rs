@@ -101,8 +101,10 @@
 //!   a group's frames are one contiguous buffer, written to each member in turn.
 
 pub mod access;
+pub mod api;
 pub mod auth;
 pub mod catalog;
+pub mod connection;
 pub mod dialect;
 pub mod document;
 pub mod error;
@@ -112,6 +114,7 @@ pub mod frame;
 #[cfg(test)]
 #[path = "../tests/it/generate.rs"]
 mod generate;
+pub mod handshake;
 pub mod hub;
 pub mod index;
 pub mod log;

@@ -1,0 +1,191 @@
+//! One client's socket: reads messages, lets the dialect understand them, lets the session act. Here a wire
+//! format and a session meet, and nowhere else.
+
+use crate::dialect::Heard;
+use crate::frame::{self, Decoder, Received};
+use crate::message::Goodbye;
+use crate::session::{Session, Terms};
+use crate::shard::{Shard, SocketId};
+use crate::viewer::Viewer;
+use crate::wire::{Detached, Wire};
+use bytes::Bytes;
+use std::io::{self, ErrorKind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A client whose handshake is done.
+pub struct Client {
+    pub wire: Detached,
+    /// What was read of it behind the handshake.
+    pub early: Bytes,
+    pub viewer: Viewer,
+    pub terms: Arc<Terms>,
+    /// The channel that its path names.
+    pub channel: Arc<str>,
+    /// The largest message it may send, in bytes.
+    pub max_message: usize,
+}
+
+/// Serves a client on its shard's thread, in a task of its own, until it ends.
+pub fn serve(shard: &Rc<Shard>, client: Client) {
+    let wire = match client.wire.attach() {
+        Ok(wire) => Rc::new(wire),
+        Err(error) => return tracing::warn!(%error, "a connection was lost on its way to its shard"),
+    };
+    let expires = client.viewer.expires;
+    let session = Session::new(client.viewer, client.terms.clone(), shard.clone());
+    let socket = shard.add(wire.clone(), session.clone());
+    session.attach(socket);
+    if shard.is_going_down() {
+        shard.close(socket, Goodbye::GoingDown);
+    }
+    if let Some(expires) = expires {
+        tokio::task::spawn_local(close_when_expired(shard.clone(), socket, expires));
+    }
+    let mut decoder = Decoder::new(client.max_message);
+    // What was read early is a piece of a larger buffer, which ends here: an idle connection does not carry it.
+    decoder.push(&client.early);
+    let shard = shard.clone();
+    let connection = Connection { shard, wire, socket, session, channel: client.channel, terms: client.terms };
+    tokio::task::spawn_local(connection.live(decoder));
+}
+
+struct Connection {
+    shard: Rc<Shard>,
+    wire: Rc<Wire>,
+    socket: SocketId,
+    session: Rc<Session>,
+    channel: Arc<str>,
+    terms: Arc<Terms>,
+}
+
+// What an idle connection waits in is small: whatever is only now and then is boxed.
+impl Connection {
+    async fn live(self, decoder: Decoder) {
+        self.converse(decoder).await;
+        Box::pin(self.part()).await;
+        self.shard.remove(self.socket);
+    }
+
+    /// Reads and answers until either side ends.
+    async fn converse(&self, mut decoder: Decoder) {
+        loop {
+            match decoder.take() {
+                Ok(Some(received)) => {
+                    if !Box::pin(self.receive(received)).await {
+                        return;
+                    }
+                }
+                Ok(None) => match self.read(&mut decoder) {
+                    Ok(0) => return,
+                    Ok(_) => self.shard.heard(self.socket),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        tokio::select! {
+                            readable = self.wire.readable() => if readable.is_err() { return },
+                            () = self.shard.ended(self.socket) => return,
+                        }
+                    }
+                    Err(_) => return,
+                },
+                Err(fault) => return self.shard.close(self.socket, Goodbye::from(fault)),
+            }
+        }
+    }
+
+    fn read(&self, decoder: &mut Decoder) -> io::Result<usize> {
+        let mut scratch = self.shard.scratch.borrow_mut();
+        let count = self.wire.try_read(&mut scratch)?;
+        decoder.push(&scratch[..count]);
+        Ok(count)
+    }
+
+    /// Acts on one message; whether the conversation goes on.
+    async fn receive(&self, received: Received) -> bool {
+        let mut answer = Vec::new();
+        match received {
+            Received::Text(text) => self.act(&text).await,
+            Received::Binary(bytes) => match std::str::from_utf8(&bytes) {
+                Ok(text) => self.act(text).await,
+                Err(_) => self.hear(self.terms.dialect.decode(&self.channel, "")).await,
+            },
+            Received::Ping(payload) => {
+                frame::push_pong(&mut answer, &payload);
+                self.shard.send(self.socket, &answer.into());
+            }
+            Received::Pong => {}
+            Received::Close(close) => {
+                match close {
+                    Some((code, _)) => frame::push_close(&mut answer, code, ""),
+                    None => frame::push_bare_close(&mut answer),
+                }
+                self.shard.send_last(self.socket, &answer.into());
+                return false;
+            }
+        }
+        // A client that does not read its answers is not asked for more.
+        self.shard.room(self.socket).await && self.shard.is_open(self.socket)
+    }
+
+    async fn act(&self, text: &str) {
+        self.hear(self.terms.dialect.decode(&self.channel, text)).await;
+    }
+
+    async fn hear(&self, heard: Heard) {
+        let name = match &heard {
+            Heard::Request(request) => request.action.name(),
+            Heard::Refused(..) => "refused",
+            Heard::Nothing => "ignored",
+        };
+        self.shard.metrics.messages(name).inc();
+        match heard {
+            Heard::Request(request) => self.session.handle(request).await,
+            Heard::Refused(address, refusal) => self.session.refuse(&address, &refusal),
+            Heard::Nothing => {}
+        }
+    }
+
+    /// Lets what was said last arrive: writes it, ends our side, and waits a little for theirs.
+    async fn part(&self) {
+        // The shard breaks off a peer that does not take it.
+        self.shard.written(self.socket).await;
+        let patience = self.shard.patience();
+        while let Err(error) = self.wire.try_shutdown() {
+            if error.kind() != ErrorKind::WouldBlock {
+                return;
+            }
+            if tokio::time::timeout(patience, self.wire.writable()).await.is_err() {
+                return;
+            }
+        }
+        let _ = tokio::time::timeout(patience, self.read_out()).await;
+    }
+
+    /// Reads until the other side ends, so that the system does not take back what was written.
+    async fn read_out(&self) {
+        loop {
+            let read = self.wire.try_read(&mut self.shard.scratch.borrow_mut());
+            match read {
+                Ok(0) => return,
+                Ok(_) => tokio::task::yield_now().await,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if self.wire.readable().await.is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Ends the connection when the viewer's credential does. `expires` is in seconds since 1970.
+async fn close_when_expired(shard: Rc<Shard>, socket: SocketId, expires: i64) {
+    let rest = expires.saturating_sub(crate::event::Timestamp::now().0 / 1000);
+    let rest = Duration::from_secs(u64::try_from(rest).unwrap_or(0));
+    tokio::select! {
+        () = tokio::time::sleep(rest) => shard.close(socket, Goodbye::Expired),
+        () = shard.ended(socket) => {}
+    }
+}
