@@ -104,6 +104,7 @@ pub mod access;
 pub mod api;
 pub mod auth;
 pub mod catalog;
+pub mod config;
 pub mod connection;
 pub mod dialect;
 pub mod document;

@@ -1,0 +1,244 @@
+//! The promises of the configuration.
+
+use crate::auth::{Mode, Verifier};
+use crate::config::*;
+use std::time::Duration;
+
+const EXAMPLE: &str = include_str!("../../tidings.example.toml");
+
+fn variables(pairs: &[(&str, &str)]) -> Overrides {
+    let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Overrides { variables, ..Overrides::default() }
+}
+
+fn read(text: &str) -> Config {
+    Config::from_text("t.toml", text, &Overrides::default()).unwrap()
+}
+
+fn mistakes(text: &str, overrides: &Overrides) -> String {
+    Config::from_text("t.toml", text, overrides).unwrap_err().to_string()
+}
+
+fn assert_mistake(text: &str, wanted: &str) {
+    let all = mistakes(text, &Overrides::default());
+    assert!(all.lines().any(|line| line.contains(wanted)), "{text}\n  said: {all}\n  wanted: {wanted}");
+}
+
+#[test]
+fn the_example_names_every_key_and_is_in_order() {
+    let overrides = variables(&[("JWT_SECRET", "s")]);
+    let reader = Reader::new("tidings.example.toml", EXAMPLE, &overrides);
+    let table = reader.parse();
+    Config::read(&reader, &table);
+    for (key, is_set) in reader.known() {
+        // What is not set stands there as a comment, `#key = …`.
+        let (_, name) = key.rsplit_once('.').unwrap();
+        let comments = [format!("#{name} = "), format!("#jwt.{name} = ")];
+        let is_shown = EXAMPLE.lines().any(|line| comments.iter().any(|comment| line.starts_with(comment)));
+        assert!(is_set || is_shown, "{key} is not in the example");
+    }
+    reader.finish().unwrap();
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let example = Config::from_text("e", EXAMPLE, &variables(&[("JWT_SECRET", "s")])).unwrap();
+    let bare = Config::embedded_default();
+    assert_eq!(format!("{:?}", example.server), format!("{:?}", bare.server));
+    assert_eq!(format!("{:?}", example.log), format!("{:?}", bare.log));
+    let monorail = Monorail { channels: Vec::new(), auth: Mode::None, ..example.monorail.clone() };
+    assert_eq!(format!("{monorail:?}"), format!("{:?}", bare.monorail));
+    let source = &example.sources[0];
+    let expected = Source { name: "x".into(), ..source.clone() };
+    let default = Source::discovering("x".into(), &source.url);
+    assert_eq!(all_of(&expected), all_of(&default));
+    assert_eq!(example.resources.iter().find(|r| r.name == "logs").unwrap().keep, 10_000);
+    let auth = read("auth.jwt = { algorithm = \"HS256\", secret = \"s\" }").auth;
+    assert_eq!(format!("{:?}", example.auth), format!("{auth:?}"));
+}
+
+#[test]
+fn a_resource_may_keep_no_lines() {
+    let text = "[resources.\"mq:on.events\"]\nappend_only = true\nkeep = 0";
+    let config = Config::from_text("test", text, &Overrides::default()).unwrap();
+    assert_eq!(config.resources[0].keep, 0);
+}
+
+fn all_of(source: &Source) -> impl PartialEq + std::fmt::Debug {
+    (source.capture, source.poll, source.purge, source.install, source.connections, source.statement_timeout)
+}
+
+#[test]
+fn the_settings_that_the_example_leaves_out_are_settings_too() {
+    for line in EXAMPLE.lines().filter(|line| line.starts_with('#') && !line.starts_with("# ") && line.len() > 1) {
+        if line.contains("jwt.secret") {
+            continue; // Only one of the three can be there.
+        }
+        let mut text = EXAMPLE.replace(line, &line[1..]);
+        if line.contains("tls_") {
+            text = text.replace("#tls_", "tls_");
+        }
+        Config::from_text("e", &text, &variables(&[("JWT_SECRET", "s")]))
+            .unwrap_or_else(|said| panic!("{line}: {said}"));
+    }
+}
+
+#[test]
+fn every_mistake_is_listed_at_once_with_its_line() {
+    let text = "[server]\nlisten = 9100\nlissten = \"x\"\n[sources.inventory]\nurl = \"mongodb://h/x\"\npoll = 5\n\
+                [resources.nodes]\nsource = \"inventroy\"\nraed = \"anyone\"\n[monorial]\n";
+    assert_eq!(
+        mistakes(text, &variables(&[("TIDINGS_SERVER_OPNE", "true"), ("TIDINGS_LOG_AGE", "soon")])),
+        "TIDINGS_LOG_AGE: log.age: \"soon\" is not a duration: a number with a unit (ms, s, m, h, d), like \"10s\"\n\
+         TIDINGS_SERVER_OPNE: there is no such setting; did you mean \"TIDINGS_SERVER_OPEN\"?\n\
+         t.toml:2: server.listen: a number is given, a text is wanted\n\
+         t.toml:3: server.lissten: there is no such key; did you mean \"listen\"?\n\
+         t.toml:5: sources.inventory.url: \"mongodb\" is not followed by this version, which follows Postgres (by an \
+         outbox) and the embedded store\n\
+         t.toml:6: sources.inventory.poll: \"5\" is not a duration: a number with a unit (ms, s, m, h, d), like \"10s\"\n\
+         t.toml:8: resources.nodes.source: \"inventroy\" is given, one of \"inventory\", \"embedded\" is wanted; did you \
+         mean \"inventory\"?\n\
+         t.toml:9: resources.nodes.raed: there is no such key; did you mean \"read\"?\n\
+         t.toml:10: monorial: there is no such key; did you mean \"monorail\"?"
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_a_mistake_and_the_rest_is_still_read() {
+    let said = mistakes("[server\nopen = 3\n[log]\nage = 4\n", &Overrides::default());
+    assert!(said.starts_with("t.toml:1: "), "{said}");
+    assert!(said.contains("t.toml:4: log.age"), "{said}");
+    for text in
+        ["=", "\"", "[a]\n[a]", "x = 1\nx = 2", "\u{0}", "a.b.c = ", "[[sources]]", "server = 4", "sources.x = []"]
+    {
+        mistakes(text, &Overrides::default());
+    }
+}
+
+#[test]
+fn contradictions_are_mistakes() {
+    let auth = "auth.jwt = { algorithm = \"HS256\", secret = \"s\" }\n";
+    for (text, wanted) in [
+        ("monorail.auth = \"required\"", "t.toml:1: monorail.auth: asks for credentials"),
+        ("resources.a.read = [\"admin\"]", "resources.a.read: nobody could read it"),
+        ("resources.a.read = \"admin\"", "or a list of roles like [\"admin\"]"),
+        ("resources.a.read = []", "nobody could read it"),
+        ("resources.a.table = \"x\"", "the embedded store has collections"),
+        ("resources.a.keep = 5", "append_only = true"),
+        (
+            "server.listen = \"0.0.0.0:1\"\nresources.a.id = \"k\"",
+            "0.0.0.0:1 is reachable from outside, and anyone may read a;",
+        ),
+        ("server.tls_cert = \"x\"", "server.tls_cert: tls_key is wanted with it"),
+        ("server.origins = [\"example.com\"]", "is not an origin"),
+        ("server.gather = \"1s\"", "at most \"20ms\""),
+        ("log.bytes = \"unlimited\"", "needs a limit"),
+        ("sources.embedded.url = \"postgres://h/x\"", "the name of the embedded store"),
+        ("[sources.a]", "sources.a.url: is missing"),
+        (
+            "sources.a.url = \"postgres://h\"\nsources.b.url = \"postgres://h\"\n[resources.r]",
+            "and there are several sources",
+        ),
+        ("sources.a.url = \"postgres://h\"\nsources.a.capture = \"slot\"", "\"slot\" is not captured by this version"),
+        ("[resources.a]\n[resources.b]\naliases = [\"a\"]", "\"a\" is the name of a resource already"),
+        ("[resources.a]\naliases = [\"c\"]\n[resources.b]\naliases = [\"c\"]", "already leads to the resource \"a\""),
+        (
+            "[resources.nodes]\n[monorail]\nchannels = { x = \"node\" }",
+            "there is no resource \"node\"; did you mean \"nodes\"?",
+        ),
+        ("[resources.a]\n[channels.a]\nresource = \"a\"", "begins with \"/\""),
+        ("[channels.\"/a\"]\ndialect = \"cells\"", "one of \"monorail\" is wanted"),
+        ("[resources.\"a/b\"]", "stands in paths"),
+        ("monorail.write_timeout = \"0s\"", "must not be zero"),
+        ("[auth]", "auth.jwt.algorithm: is missing"),
+        ("auth.jwt = { algorithm = \"none\", secret = \"s\" }", "one of HS256"),
+        ("auth.jwt = { algorithm = \"HS256\", secret_env = \"NO\" }", "the variable NO is not set"),
+        ("auth.jwt = { algorithm = \"HS256\", secret = \"s\", secret_file = \"f\" }", "one is enough"),
+    ] {
+        assert_mistake(text, wanted);
+    }
+    let text = format!("{auth}server.listen = \"0.0.0.0:1\"\nresources.a.id = \"k\"");
+    assert_eq!(read(&text).resources[0].read, Read::Authenticated);
+    assert_eq!(read(&text).monorail.auth, Mode::Optional);
+    read("server.listen = \"0.0.0.0:1\"\nserver.open = true\nresources.a.id = \"k\"");
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_the_command_line_both() {
+    let text = "[sources.my-db]\nurl = \"postgres://h/x\"\n[resources.nodes]\nhide = [\"a\"]\n\
+                [monorail]\nchannels = { graphObjs = \"x\" }\n";
+    let mut overrides = variables(&[
+        ("TIDINGS_SOURCES_MY_DB_URL", "postgres://other/x"),
+        ("TIDINGS_RESOURCES_NODES_HIDE", "b, c"),
+        ("TIDINGS_RESOURCES_NODES_READ", "anyone"),
+        ("TIDINGS_MONORAIL_CHANNELS_GRAPHOBJS", "nodes"),
+        ("TIDINGS_SERVER_LISTEN", "127.0.0.1:1"),
+        ("TIDINGS_LOG_ENTRIES", "7"),
+        ("TIDINGS_TEST_ANYTHING", "x"),
+        ("TIDINGS_LOG", "debug"),
+        ("UNRELATED", "x"),
+    ]);
+    overrides.options.push(("server.listen", "--listen", "127.0.0.1:2".to_owned()));
+    let config = Config::from_text("t", text, &overrides).unwrap();
+    assert_eq!(config.sources[0].url, "postgres://other/x");
+    assert_eq!(config.resources[0].hide, ["b", "c"]);
+    assert_eq!(config.aliases(), [("graphObjs".into(), "nodes".into())]);
+    assert_eq!(config.server.listen.port(), 2);
+    assert_eq!(config.log.retention.entries, Some(7));
+    overrides.options.push(("server.data", "--data", String::new()));
+    assert_eq!(mistakes(text, &overrides), "--data: server.data: is empty");
+}
+
+#[test]
+fn a_source_can_come_from_the_environment_alone() {
+    let config = Config::from_text("t", "", &variables(&[("TIDINGS_SOURCES_DB_URL", "postgres://h/x")])).unwrap();
+    assert_eq!(config.sources[0].name, "db");
+    assert!(config.discovers(&config.sources[0]));
+    let named = "[sources.inventory]\nurl = \"postgres://h/x\"";
+    let said = mistakes(named, &variables(&[("TIDINGS_SOURCES_INVENTROY_URL", "postgres://h/y")]));
+    assert!(said.contains("did you mean \"TIDINGS_SOURCES_INVENTORY_URL\"?"), "{said}");
+}
+
+#[test]
+fn a_bare_url_serves_the_whole_database_on_loopback_only() {
+    let config = Config::for_url("postgres://me:s3cret@h/inventory").unwrap();
+    assert_eq!(config.sources[0].name, "inventory");
+    assert!(config.discovers(&config.sources[0]));
+    let mut overrides = Overrides { urls: vec!["postgres://h/inventory".to_owned()], ..Overrides::default() };
+    overrides.options.push(("server.listen", "--listen", ":9100".to_owned()));
+    assert!(mistakes("", &overrides).starts_with("--listen: server.listen: "), "{}", mistakes("", &overrides));
+    overrides.options.push(("server.open", "--open", "true".to_owned()));
+    Config::from_text("t", "", &overrides).unwrap();
+    let said = Config::for_url("mysql://me:s3cret@h/x").unwrap_err().to_string();
+    assert!(said.starts_with("mysql://me:***@h/x: "), "{said}");
+}
+
+#[test]
+fn a_channel_path_leads_to_its_resource_by_its_last_name() {
+    let config = read(
+        "[resources.a]\naliases = [\"b\"]\n[channels.\"/x/c/\"]\nresource = \"a\"\n[channels.\"/y/a\"]\nresource = \"a\"",
+    );
+    assert_eq!(config.aliases(), [("b".into(), "a".into()), ("c".into(), "a".into())]);
+}
+
+#[test]
+fn secrets_are_not_in_debug_output_nor_in_mistakes() {
+    let text =
+        "[sources.a]\nurl = \"postgres://me:s3cret@h/x\"\n[auth]\njwt = { algorithm = \"HS256\", secret = \"s3cret\" }";
+    let config = read(text);
+    assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+    let said = mistakes(&format!("{text}\nx = 1\n[server]\nlisten = 4"), &Overrides::default());
+    assert!(!said.contains("s3cret"), "{said}");
+    let said = mistakes("sources.a.url = \"postgres://me:s3/cret@h\"", &Overrides::default());
+    assert!(!said.contains("cret@"), "{said}");
+    assert!(Verifier::new(config.auth.as_ref().unwrap()).is_ok());
+}
+
+#[test]
+fn units_can_be_combined_with_every_measure() {
+    let config = read("[log]\nage = \"90m\"\nbytes = \"1GB\"\n[monorail]\nping_seconds = 0\nwrite_timeout = \"1.5s\"");
+    assert_eq!(config.log.retention.age, Some(Duration::from_secs(5400)));
+    assert_eq!(config.log.retention.bytes, Some(1_000_000_000));
+    assert_eq!(config.monorail.ping, None);
+    assert_eq!(config.monorail.write_timeout, Duration::from_millis(1500));
+}
