@@ -1,0 +1,84 @@
+//! The simulation at work: its writes, at a pace that a reader can follow.
+
+use crate::catalog::Catalog;
+use crate::demo::{DemoWrite, Simulation};
+use crate::error::{Error, Kind, Result};
+use crate::event::Timestamp;
+use crate::filter::Filter;
+use crate::query::Query;
+use crate::store::{Condition, Write};
+use std::collections::HashSet;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Every demo is the same data centre.
+const SEED: u64 = 9100;
+
+/// Fills the resources of the demo. What an earlier demo left in the store goes first, but for its log lines.
+///
+/// # Errors
+/// When the store fails, or a resource of the demo is not served.
+pub async fn furnish(catalog: &Catalog) -> Result<Simulation> {
+    let mut simulation = Simulation::new(SEED);
+    let seeds = simulation.seed(Timestamp::now());
+    clear(catalog, &seeds).await?;
+    write(catalog, seeds).await?;
+    Ok(simulation)
+}
+
+/// Lets something happen at every `pace` until `stop` completes.
+///
+/// # Errors
+/// When the store fails.
+pub async fn run(
+    mut simulation: Simulation,
+    catalog: Arc<Catalog>,
+    pace: Duration,
+    stop: impl Future<Output = ()>,
+) -> Result<()> {
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(()),
+            () = tokio::time::sleep(pace) => {}
+        }
+        write(&catalog, simulation.step(Timestamp::now())).await?;
+    }
+}
+
+/// Removes every record that is not among those to come.
+async fn clear(catalog: &Catalog, seeds: &[DemoWrite]) -> Result<()> {
+    let kept: HashSet<(&str, &str)> = seeds.iter().map(|seed| (seed.resource, seed.id.as_str())).collect();
+    for name in ["nodes", "skus", "catalogs", "workflows"] {
+        let served = catalog.resource(name).ok_or_else(|| missing(name))?;
+        let all =
+            Query { filter: Arc::new(Filter::All), sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+        for row in served.store.query(&served.resource, &all).await?.rows {
+            if !kept.contains(&(name, &*row.id)) {
+                served.store.write(&served.resource, &row.id, Write::Delete, &Condition::None).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn write(catalog: &Catalog, writes: Vec<DemoWrite>) -> Result<()> {
+    for DemoWrite { resource, id, write } in writes {
+        let served = catalog.resource(resource).ok_or_else(|| missing(resource))?;
+        match served.store.write(&served.resource, &id, write, &Condition::None).await {
+            Ok(_) => {}
+            // The reader may remove or change what they see; the simulation goes on without it.
+            Err(error) if matches!(error.kind(), Kind::Missing | Kind::Malformed) => {
+                tracing::debug!(error = error.chain(), resource, "a write of the demo had nothing to change");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn missing(resource: &str) -> Error {
+    Error::new(Kind::Configuration, format!("the demo needs the resource {resource}"))
+}
