@@ -102,9 +102,11 @@
 
 pub mod access;
 pub mod api;
+pub mod app;
 pub mod auth;
 pub mod bench;
 pub mod catalog;
+pub mod cli;
 pub mod config;
 pub mod connection;
 pub mod console;
@@ -114,6 +116,8 @@ pub mod document;
 pub mod error;
 pub mod event;
 pub mod filter;
+#[cfg(test)]
+mod floors;
 pub mod frame;
 #[cfg(test)]
 #[path = "../tests/it/generate.rs"]

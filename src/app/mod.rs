@@ -1,0 +1,306 @@
+//! The one place that names concrete parts and puts them together. `main` and the tests both use it.
+
+mod operate;
+mod parts;
+mod postgres;
+mod web;
+
+pub use operate::{check, sql_install, sql_print, sql_remove};
+
+use crate::catalog::Catalog;
+use crate::config::{self, Config, Overrides};
+use crate::demo;
+use crate::error::{Error, Kind, Result};
+use crate::hub::Hub;
+use crate::log::Log;
+use crate::pump::{self, Pump};
+use crate::server;
+use crate::shard;
+use crate::source::{Batch, Feed, Health, Source};
+use crate::supervise::supervise;
+use std::io;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+/// How long a source may take to end.
+const SOURCE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running program.
+pub struct App {
+    address: SocketAddr,
+    drain: Duration,
+    catalog: Arc<Catalog>,
+    log: Arc<dyn Log>,
+    shards: Vec<shard::Handle>,
+    threads: Vec<JoinHandle<()>>,
+    health: Vec<Arc<Health>>,
+    sources: JoinSet<()>,
+    server: tokio::task::JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl App {
+    /// Opens everything, connects to every source, and serves.
+    ///
+    /// # Errors
+    /// Whatever cannot be opened or connected to, in one sentence that says what to do.
+    pub async fn start(config: Config) -> Result<App> {
+        let listen = config.server.listen;
+        let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                let advice = "end the program that has it, or choose another with --listen";
+                Error::new(Kind::Refused, format!("cannot listen on {listen}: the port is in use; {advice}"))
+            }
+            _ => Error::because(Kind::Refused, format!("cannot listen on {listen}"), error),
+        })?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Error::because(Kind::Internal, "the listener has no address", error))?;
+        let tls = parts::tls(&config)?;
+        let parts = parts::open(&config).await?;
+        let metrics = parts.metrics.clone();
+        let count = match config.server.shards {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            count => count,
+        };
+        let (hub, publications) = Hub::new(parts.log.epoch(), parts.log.last(), count, metrics.clone());
+        let hub = Arc::new(hub);
+        let (mut shards, mut threads) = (Vec::new(), Vec::new());
+        for (id, publications) in publications.into_iter().enumerate() {
+            let start = shard::Start {
+                id,
+                hub: hub.clone(),
+                log: parts.log.clone(),
+                metrics: metrics.clone(),
+                runtime: tokio::runtime::Handle::current(),
+                settings: parts::shard_settings(&config),
+                publications,
+            };
+            let (handle, thread) =
+                shard::start(start).map_err(|error| Error::because(Kind::Internal, "cannot start a thread", error))?;
+            shards.push(handle);
+            threads.push(thread);
+        }
+        let (batches, inbox) = mpsc::channel(pump::WAITING);
+        let pump = Pump {
+            catalog: parts.catalog.clone(),
+            log: parts.log.clone(),
+            hub: hub.clone(),
+            tails: parts.tails,
+            metrics: metrics.clone(),
+        };
+        let thread = std::thread::Builder::new().name("pump".to_owned()).spawn(move || pump.run(inbox));
+        threads.push(thread.map_err(|error| Error::because(Kind::Internal, "cannot start a thread", error))?);
+        let (stop, stopped) = watch::channel(false);
+        let health: Vec<_> = parts.sources.iter().map(|part| (part.name.clone(), part.health.clone())).collect();
+        let limits = server::Limits {
+            max_connections: config.server.max_connections,
+            drain: config.server.drain,
+            ..server::Limits::default()
+        };
+        let mut app = App {
+            address,
+            drain: config.server.drain,
+            catalog: parts.catalog,
+            log: parts.log,
+            shards,
+            threads,
+            health: Vec::new(),
+            sources: JoinSet::new(),
+            server: tokio::spawn(async {}),
+            stop,
+        };
+        if let Err(error) = app.follow(parts.sources, &batches).await {
+            drop(batches);
+            app.stop().await;
+            return Err(error);
+        }
+        drop(batches);
+        let web = web::Web {
+            config,
+            catalog: app.catalog.clone(),
+            verifier: parts.verifier,
+            shards: app.shards.clone(),
+            log: app.log.clone(),
+            hub,
+            metrics,
+            health,
+        };
+        app.server = tokio::spawn(server::serve(listener, web::router(web), tls, limits, stopped));
+        Ok(app)
+    }
+
+    /// Starts every source and waits until each is connected.
+    async fn follow(&mut self, sources: Vec<parts::SourcePart>, batches: &mpsc::Sender<Batch>) -> Result<()> {
+        let mut firsts = Vec::new();
+        for part in sources {
+            let feed = Feed::new(part.name.clone(), batches.clone(), part.health.clone());
+            let (first, told) = oneshot::channel();
+            let source: Arc<dyn Source> = part.source;
+            self.health.push(part.health);
+            self.sources.spawn(supervise(source, feed, self.log.clone(), first));
+            firsts.push((part.name, told));
+        }
+        for (name, told) in firsts {
+            if let Ok(Err(error)) = told.await {
+                return Err(in_source(&name, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, tells clients to go, spread over time, and keeps everything that was logged.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        for health in &self.health {
+            health.stop();
+        }
+        let over = self.drain;
+        for shard in &self.shards {
+            shard.run(move |shard| shard.say_goodbye(over));
+        }
+        let gone = async {
+            while self.shards.iter().any(|shard| shard.sockets() > 0) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // Two seconds more than the goodbyes take, for the last ones to be read.
+        if tokio::time::timeout(over + Duration::from_secs(2), gone).await.is_err() {
+            tracing::warn!("some clients were cut off");
+        }
+        let _ = (&mut self.server).await;
+        let ended = async { while self.sources.join_next().await.is_some() {} };
+        if tokio::time::timeout(SOURCE_PATIENCE, ended).await.is_err() {
+            self.sources.shutdown().await;
+        }
+        self.shards.clear();
+        let (threads, log) = (std::mem::take(&mut self.threads), self.log.clone());
+        let closing = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+            log.close()
+        });
+        match closing.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = %error.chain(), "the log was not closed well"),
+            Err(_) => tracing::error!("the log was not closed well"),
+        }
+    }
+}
+
+/// Serves until the program is asked to end, by SIGTERM or SIGINT; asked once more, it ends at once.
+///
+/// # Errors
+/// As [`App::start`], and when it was asked once more.
+pub async fn serve(config: Config) -> Result<()> {
+    if config.sources.is_empty() && config.resources.is_empty() {
+        let advice = "name a database, like postgres://user@host/database, or a configuration file with --config";
+        return Err(Error::new(Kind::Configuration, format!("there is nothing to serve: {advice}")));
+    }
+    let mut signals = Signals::hear()?;
+    announce_open(&config);
+    let followed: Vec<_> =
+        config.sources.iter().map(|source| (source.name.clone(), config::redacted(&source.url))).collect();
+    let app = tokio::select! {
+        app = App::start(config) => app?,
+        () = signals.next() => return Ok(()),
+    };
+    for (name, url) in followed {
+        tracing::info!(source = name, url, "following");
+    }
+    tracing::info!(address = %app.address(), "serving");
+    signals.next().await;
+    end(app, signals).await
+}
+
+async fn end(app: App, mut signals: Signals) -> Result<()> {
+    tracing::info!("going down");
+    tokio::select! {
+        () = app.stop() => Ok(()),
+        () = signals.next() => Err(Error::new(Kind::Refused, "ended at once, as it was asked twice")),
+    }
+}
+
+/// Between two changes of the demo.
+const DEMO_PACE: Duration = Duration::from_millis(400);
+
+/// Serves a simulated data centre in the embedded store, until the program is asked to end.
+///
+/// # Errors
+/// As [`App::start`].
+pub async fn demo(listen: SocketAddr) -> Result<()> {
+    let overrides =
+        Overrides { options: vec![("server.listen", "--listen", listen.to_string())], ..Overrides::default() };
+    let config = Config::from_text("demo", demo::config_text(), &overrides)?;
+    let mut signals = Signals::hear()?;
+    let app = App::start(config).await?;
+    let simulation = match demo::furnish(&app.catalog).await {
+        Ok(simulation) => simulation,
+        Err(error) => {
+            app.stop().await;
+            return Err(error);
+        }
+    };
+    let program = std::env::args().next().unwrap_or_else(|| "tidings".to_owned());
+    // Nobody has to read it.
+    let _ = io::stdout().write_all(demo::welcome(&program, &app.address().to_string()).as_bytes());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(demo::run(simulation, app.catalog.clone(), DEMO_PACE, async {
+        let _ = stopped.await;
+    }));
+    signals.next().await;
+    let _ = stop.send(());
+    let outcome = running.await.map_err(|error| Error::because(Kind::Internal, "the demo panicked", error))?;
+    end(app, signals).await.and(outcome)
+}
+
+/// The signals that ask the program to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Hears them from now on; they no longer end the program by themselves.
+    fn hear() -> Result<Signals> {
+        let deaf = |error| Error::because(Kind::Internal, "cannot hear signals", error);
+        let terminate = signal(SignalKind::terminate()).map_err(deaf)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
+        Ok(Signals { terminate, interrupt })
+    }
+
+    /// Completes when the program is asked to end.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// An error, with the source that it concerns.
+fn in_source(name: &str, error: Error) -> Error {
+    Error::because(error.kind(), format!("source {name:?}"), error)
+}
+
+/// What everybody on the network can read is said aloud.
+fn announce_open(config: &Config) {
+    if !config.server.listen.ip().is_loopback() {
+        for name in config.readable_by_anyone() {
+            tracing::warn!(resource = name, listen = %config.server.listen, "readable by anyone who can connect");
+        }
+    }
+}

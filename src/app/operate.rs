@@ -1,0 +1,111 @@
+//! What an operator does beside serving: look whether everything is in order, and install or remove what a
+//! database needs.
+
+use crate::app::in_source;
+use crate::app::postgres::Database;
+use crate::config::{Config, Source, redacted};
+use crate::error::{Error, Kind, Result};
+use crate::postgres::address::Address;
+use crate::postgres::doctor;
+use crate::postgres::outbox;
+use std::collections::HashSet;
+use std::io::{self, Write};
+
+/// Looks at every source and writes what it finds, with the exact fix for what is wrong. Whether all is well.
+///
+/// # Errors
+/// When the findings cannot be written.
+pub async fn check(config: &Config, out: &mut dyn Write) -> Result<bool> {
+    say(out, "the configuration is in order")?;
+    let mut all_well = true;
+    for source in &config.sources {
+        say(out, &format!("\n{} ({})", source.name, redacted(&source.url)))?;
+        let database = match Database::of(config, source, &HashSet::new()).await {
+            Ok(database) => database,
+            Err(error) => {
+                all_well = false;
+                say(out, &format!("  WRONG  {}", error.chain()))?;
+                continue;
+            }
+        };
+        let install = command(config, "sql install");
+        for finding in doctor::examine(&database.address, &database.bindings, &install).await {
+            all_well &= finding.ok;
+            say(out, &format!("  {}  {}", if finding.ok { "ok   " } else { "WRONG" }, finding.sentence))?;
+            for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
+                say(out, &format!("         {line}"))?;
+            }
+        }
+    }
+    if config.sources.is_empty() {
+        say(out, "no database is configured; the embedded store needs nothing")?;
+    }
+    Ok(all_well)
+}
+
+/// Prints the statements that [`sql_install`] runs, and changes nothing.
+///
+/// # Errors
+/// When a database whose tables are to be found cannot be asked.
+pub async fn sql_print(config: &Config, out: &mut dyn Write) -> Result<()> {
+    for (source, database) in databases(config).await? {
+        say(out, &format!("-- {}\n{}", redacted(&source.url), outbox::print(&database.tables(), None)))?;
+    }
+    Ok(())
+}
+
+/// Makes the outbox and its triggers in every database.
+///
+/// # Errors
+/// As the database refuses it.
+pub async fn sql_install(config: &Config, out: &mut dyn Write) -> Result<()> {
+    for (source, database) in databases(config).await? {
+        let installed = outbox::install(&database.address, &database.tables(), None).await;
+        installed.map_err(|error| in_source(&source.name, error))?;
+        say(out, &format!("installed in {}: {} tables are followed", redacted(&source.url), database.tables().len()))?;
+    }
+    Ok(())
+}
+
+/// Takes everything that was ever installed out of every database.
+///
+/// # Errors
+/// As the database refuses it.
+pub async fn sql_remove(config: &Config, out: &mut dyn Write) -> Result<()> {
+    for source in sources(config)? {
+        let removed = async { outbox::remove(&Address::parse(&source.url)?, &[]).await }.await;
+        removed.map_err(|error| in_source(&source.name, error))?;
+        say(out, &format!("removed from {}", redacted(&source.url)))?;
+    }
+    Ok(())
+}
+
+/// A command for the same configuration, as it would be typed.
+pub fn command(config: &Config, command: &str) -> String {
+    format!("tidings {command} {}", config.arguments).trim_end().to_owned()
+}
+
+async fn databases(config: &Config) -> Result<Vec<(&Source, Database)>> {
+    let mut all = Vec::new();
+    for source in sources(config)? {
+        let database = Database::of(config, source, &HashSet::new()).await;
+        all.push((source, database.map_err(|error| in_source(&source.name, error))?));
+    }
+    Ok(all)
+}
+
+fn sources(config: &Config) -> Result<&[Source]> {
+    match &config.sources[..] {
+        [] => Err(Error::new(Kind::Configuration, "no database is named; give a URL or a configuration file")),
+        sources => Ok(sources),
+    }
+}
+
+fn say(out: &mut dyn Write, line: &str) -> Result<()> {
+    match writeln!(out, "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::because(Kind::Internal, "cannot write the output", error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,178 @@
+//! The concrete parts that a configuration asks for, opened and connected.
+
+use crate::app::in_source;
+use crate::app::postgres::Database;
+use crate::auth::Verifier;
+use crate::catalog::{Catalog, Served};
+use crate::config::{Config, Durability, EMBEDDED, Resource};
+use crate::error::{Error, Kind, Result};
+use crate::log::Log;
+use crate::log::Stretch;
+use crate::log::disk::{DiskLog, Sync};
+use crate::log::memory::MemoryLog;
+use crate::metrics::Metrics;
+use crate::server::{Encryption, certificate};
+use crate::shard;
+use crate::source::embedded::EmbeddedSource;
+use crate::source::{Health, Source};
+use crate::store::Store;
+use crate::store::embedded::Embedded;
+use crate::store::tail::Tail;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Bytes of pushes that may wait for one socket before its watches go on by cursor.
+const PUSH_BYTES: usize = 256 * 1024;
+
+/// Bytes of the log read in one go while the tails are filled.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Everything that the engine is put together from.
+pub struct Parts {
+    pub catalog: Arc<Catalog>,
+    pub log: Arc<dyn Log>,
+    pub tails: HashMap<Arc<str>, Arc<Tail>>,
+    pub sources: Vec<SourcePart>,
+    pub verifier: Option<Verifier>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// A source that is to be followed.
+pub struct SourcePart {
+    pub name: Arc<str>,
+    pub source: Arc<dyn Source>,
+    pub health: Arc<Health>,
+}
+
+/// Opens the log and the stores, and finds what is to be served.
+///
+/// # Errors
+/// Whatever cannot be opened, in one sentence that says what to do.
+pub async fn open(config: &Config) -> Result<Parts> {
+    let log = open_log(config)?;
+    let mut tails = HashMap::new();
+    let mut served = Vec::new();
+    let mut sources = Vec::new();
+    let kept: Vec<&Resource> = config.resources.iter().filter(|resource| resource.source == EMBEDDED).collect();
+    if !kept.is_empty() {
+        let directory = config.server.data.as_ref().map(|data| data.join("store"));
+        let embedded = Embedded::open(directory.as_deref())?;
+        let health = Arc::new(Health::default());
+        let names = kept.iter().map(|resource| resource.name.as_str().into()).collect();
+        for resource in kept {
+            served.push(serve_embedded(resource, embedded.clone(), health.clone(), &mut tails));
+        }
+        let source = Arc::new(EmbeddedSource::new(embedded, names));
+        sources.push(SourcePart { name: EMBEDDED.into(), source, health });
+    }
+    for source in &config.sources {
+        let taken = served.iter().map(|one: &Served| one.resource.name.to_string()).collect();
+        let (tables, part) = async { Database::of(config, source, &taken).await?.open(config, source).await }
+            .await
+            .map_err(|error| in_source(&source.name, error))?;
+        served.extend(tables);
+        sources.push(part);
+    }
+    let aliases = aliases(config, &served)?;
+    fill_tails(&*log, &tails)?;
+    Ok(Parts {
+        catalog: Arc::new(Catalog::new(served, aliases)),
+        log,
+        tails,
+        sources,
+        verifier: config.auth.as_ref().map(Verifier::new).transpose()?,
+        metrics: Arc::new(Metrics::default()),
+    })
+}
+
+/// A resource of records with its parts; `primary` is its key where the configuration names none.
+pub fn serve_records(resource: &Resource, primary: &[String], store: Arc<dyn Store>, health: Arc<Health>) -> Served {
+    Served { resource: resource.resource(primary), store, health }
+}
+
+/// A resource of the embedded store; an append-only one is read from a tail.
+fn serve_embedded(
+    resource: &Resource,
+    store: Arc<dyn Store>,
+    health: Arc<Health>,
+    tails: &mut HashMap<Arc<str>, Arc<Tail>>,
+) -> Served {
+    let mut served = serve_records(resource, &["id".to_owned()], store, health);
+    if served.resource.append_only {
+        let tail = Arc::new(Tail::new(served.resource.keep, Some(served.store)));
+        tails.insert(served.resource.name.clone(), tail.clone());
+        served.store = tail;
+    }
+    served
+}
+
+/// The channels' other names. Only now is it known whether all of them mean something.
+fn aliases(config: &Config, served: &[Served]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
+    let aliases = config.aliases();
+    for (alias, name) in &aliases {
+        if !served.iter().any(|one| one.resource.name == *name) {
+            let sentence = format!("channel {alias:?} means the resource {name:?}, which was not found");
+            return Err(Error::new(Kind::Configuration, sentence));
+        }
+    }
+    Ok(aliases)
+}
+
+fn open_log(config: &Config) -> Result<Arc<dyn Log>> {
+    let retention = config.log.retention;
+    Ok(match &config.server.data {
+        None => Arc::new(MemoryLog::new(retention)),
+        Some(data) => {
+            let sync = match config.log.sync {
+                Durability::Os => Sync::Os,
+                Durability::Always => Sync::Always,
+            };
+            Arc::new(DiskLog::open(&data.join("log"), retention, sync)?)
+        }
+    })
+}
+
+/// Gives tails the lines that the log still has.
+fn fill_tails(log: &dyn Log, tails: &HashMap<Arc<str>, Arc<Tail>>) -> Result<()> {
+    if tails.is_empty() {
+        return Ok(());
+    }
+    let (mut read, last) = (log.floor(), log.last());
+    while read < last {
+        match log.between(read, last, READ_BYTES)? {
+            Stretch::Gone(floor) => read = floor,
+            Stretch::Entries(entries) => {
+                let Some(newest) = entries.last() else { break };
+                read = newest.offset;
+                for entry in &entries {
+                    if let Some(tail) = tails.get(&entry.event.resource) {
+                        tail.push(entry);
+                    }
+                }
+            }
+        }
+    }
+    tails.values().for_each(|tail| tail.advance(last));
+    Ok(())
+}
+
+/// What the configuration says of sockets.
+pub fn shard_settings(config: &Config) -> shard::Settings {
+    let monorail = &config.monorail;
+    shard::Settings {
+        gather: config.server.gather,
+        ping: monorail.ping,
+        write_timeout: monorail.write_timeout,
+        push_bytes: monorail.queue_bytes.min(PUSH_BYTES),
+        reply_bytes: monorail.queue_bytes,
+    }
+}
+
+/// The certificate, if connections are to be encrypted.
+///
+/// # Errors
+/// `Configuration` when a file cannot be read or does not fit.
+pub fn tls(config: &Config) -> Result<Option<Encryption>> {
+    let Some(tls) = &config.server.tls else { return Ok(None) };
+    certificate::load(&tls.certificate, &tls.key).map(Some)
+}
