@@ -1,0 +1,129 @@
+//! The first minute: `tidings demo`, as a newcomer meets it.
+
+use crate::socket::{Heard, PATIENCE, Socket};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A running program, ended with this.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running demo.
+struct Demo {
+    running: Running,
+    address: String,
+    /// All that it printed, up to the line that says how to end it.
+    welcome: String,
+}
+
+impl Demo {
+    fn start() -> Demo {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+        let child = command.args(["demo", "--listen", "127.0.0.1:0", "--quiet"]).stdout(Stdio::piped()).spawn();
+        let mut running = Running(child.expect("the program starts"));
+        let mut said = BufReader::new(running.0.stdout.take().expect("its output"));
+        let welcome = in_time("the welcome", move || {
+            let mut welcome = String::new();
+            while !welcome.contains("\nCtrl-C") {
+                assert_ne!(said.read_line(&mut welcome).expect("text"), 0, "it ended: {welcome}");
+            }
+            welcome
+        });
+        let address = welcome.split_once("http://").expect("an address").1;
+        let address = address.split_once('/').expect("a path").0.to_owned();
+        Demo { running, address, welcome }
+    }
+
+    /// How it ends; it must within this time.
+    fn ended_within(&mut self, time: Duration) -> ExitStatus {
+        let end = Instant::now() + time;
+        loop {
+            if let Some(status) = self.running.0.try_wait().expect("it can be waited for") {
+                return status;
+            }
+            assert!(Instant::now() < end, "it goes on");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// What a thread of its own comes to, which may wait for another program.
+fn in_time<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(act()));
+    receiver.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+/// The lines that a shell can run, those that go on behind a `\` in one.
+fn commands(text: &str) -> Vec<String> {
+    let joined = text.replace("\\\n", " ");
+    let lines = joined.lines().filter_map(|line| line.strip_prefix("  "));
+    lines.filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_the_demo_says_to_try_works_as_printed() {
+    let demo = Demo::start();
+    let commands = commands(&demo.welcome);
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    for command in commands {
+        let script = format!("exec {command}");
+        let child = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut running = Running(child.expect("a shell"));
+        let mut output = running.0.stdout.take().expect("its output");
+        let first = in_time(&command, move || {
+            let mut first = [0; 16];
+            output.read_exact(&mut first).map(|()| first)
+        });
+        let first = first.unwrap_or_else(|error| panic!("{command}: {error}"));
+        assert!(!first.starts_with(b"{\"error\""), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_demo_at_once_and_well() {
+    let mut demo = Demo::start();
+    let mut sockets = Vec::new();
+    for _ in 0..10 {
+        let mut socket = Socket::open(&format!("ws://{}/nodes", demo.address)).await.expect("an upgrade");
+        socket.say(r#"{"handler":"watch","initial":true}"#).await;
+        assert_eq!(socket.json().await["handler"], "list");
+        sockets.push(socket);
+    }
+    let id = demo.running.0.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill runs").success());
+    let begin = Instant::now();
+    for mut socket in sockets {
+        loop {
+            match socket.hear().await {
+                Heard::Json(_) => {}
+                Heard::Close(code, _) => break assert_eq!(code, 1001),
+                other => panic!("expected a goodbye, got {other:?}"),
+            }
+        }
+    }
+    assert!(demo.ended_within(PATIENCE).success());
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn the_page_is_there_and_names_nothing_outside() {
+    let demo = Demo::start();
+    let answer = reqwest::get(format!("http://{}/", demo.address)).await.expect("an answer");
+    assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(answer.headers()["content-security-policy"].to_str().expect("text").starts_with("default-src 'none'"));
+    let page = answer.text().await.expect("text");
+    assert!(page.contains("<title>Tidings</title>"));
+    for outside in ["src=\"http", "href=\"http", " src=", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
