@@ -15,7 +15,7 @@ const QUIET: Duration = Duration::from_millis(500);
 
 /// How often the reader looks while it is awake: soon after a change, less often after a while without.
 const SOONEST: Duration = Duration::from_millis(3);
-const LATEST: Duration = Duration::from_millis(20);
+const LATEST: Duration = Duration::from_millis(8);
 
 /// Whether the reader is asleep.
 pub(super) struct Rest<'a> {
