@@ -233,6 +233,21 @@ pub struct ResourceEvent {
     pub stamp: Stamp,
 }
 
+impl ResourceEvent {
+    /// The history of a resource is broken now: whoever followed it must start over.
+    pub fn reset(resource: Arc<str>, reason: Reason) -> ResourceEvent {
+        ResourceEvent {
+            resource,
+            id: "".into(),
+            operation: Operation::Reset(reason),
+            before: None,
+            after: None,
+            time: Timestamp::now(),
+            stamp: Stamp::None,
+        }
+    }
+}
+
 /// Who may see an entry; stored with it, so that live and history agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {

@@ -90,7 +90,7 @@ impl Session {
         })
     }
 
-    /// The shard's number for the socket that this session speaks through.
+    /// The shard's number for the socket that it speaks through.
     pub fn attach(&self, socket: SocketId) {
         self.socket.set(socket);
     }

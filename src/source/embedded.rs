@@ -3,7 +3,7 @@
 //! The place is the number of the last write that is in the log, eight bytes, big-endian.
 
 use crate::error::Result;
-use crate::event::{Mark, Offset, Operation, Reason, ResourceEvent, Stamp, Timestamp};
+use crate::event::{Mark, Offset, Reason, ResourceEvent, Stamp};
 use crate::source::{End, Feed, Source};
 use crate::store::embedded::Embedded;
 use async_trait::async_trait;
@@ -26,16 +26,7 @@ impl EmbeddedSource {
 
     /// One event for each resource: what was known of it comes from another store.
     fn resets(&self) -> Vec<ResourceEvent> {
-        let reset = |resource: &Arc<str>| ResourceEvent {
-            resource: resource.clone(),
-            id: "".into(),
-            operation: Operation::Reset(Reason::Epoch),
-            before: None,
-            after: None,
-            time: Timestamp::now(),
-            stamp: Stamp::None,
-        };
-        self.resources.iter().map(reset).collect()
+        self.resources.iter().map(|resource| ResourceEvent::reset(resource.clone(), Reason::Epoch)).collect()
     }
 }
 

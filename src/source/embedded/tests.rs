@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::Operation;
 use crate::resource::Resource;
 use crate::source::{Batch, Health, State};
 use crate::store::{Condition, Store, Write};

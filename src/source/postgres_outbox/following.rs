@@ -9,16 +9,15 @@ use super::Settings;
 use super::change::Change;
 use super::place::{Part, Place};
 use crate::error::{Error, Kind, Result};
-use crate::event::{Mark, Operation, Reason, ResourceEvent, Stamp, Timestamp};
+use crate::event::{Mark, Reason, ResourceEvent};
 use crate::postgres::failure::failure;
 use crate::postgres::name::TableName;
 use crate::postgres::outbox;
 use crate::postgres::snapshot::mark;
-use crate::postgres::table::{self, Table};
+use crate::postgres::table::{self, Binding, Table};
 use crate::source::Feed;
 use futures_util::TryStreamExt;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, RowStream, Statement};
@@ -248,17 +247,8 @@ impl<'a> Following<'a> {
     /// Tells every watcher to start over, and goes on from the snapshot in the place.
     async fn start_over(&mut self, why: &str) -> Result<()> {
         tracing::warn!(source = %self.feed.source(), reason = why, "the outbox is read from now on, watchers start over");
-        let time = Timestamp::now();
-        let reset = |resource: &Arc<str>| ResourceEvent {
-            resource: resource.clone(),
-            id: "".into(),
-            operation: Operation::Reset(Reason::Epoch),
-            before: None,
-            after: None,
-            time,
-            stamp: Stamp::None,
-        };
-        let events = self.settings.bindings.iter().map(|binding| reset(&binding.resource)).collect();
+        let reset = |binding: &Binding| ResourceEvent::reset(binding.resource.clone(), Reason::Epoch);
+        let events = self.settings.bindings.iter().map(reset).collect();
         self.place.part = None;
         self.put(events).await
     }
