@@ -11,6 +11,7 @@ use crate::app;
 use crate::bench::{self, BenchArguments};
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Result};
+use crate::wire;
 use clap::{Parser, Subcommand};
 use std::future::Future;
 use std::io;
@@ -76,6 +77,7 @@ enum Command {
 /// one line per mistake).
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    wire::tls::choose_provider();
     let overrides = Overrides::from_environment();
     let filter = overrides.variables.get("TIDINGS_LOG").map(String::as_str);
     let started = cli.logging.start(filter).map_err(|sentence| Error::new(Kind::Configuration, sentence));

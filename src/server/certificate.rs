@@ -1,6 +1,7 @@
 //! The certificate and the key that TLS is served with, from PEM files.
 
 use crate::error::{Error, Kind, Result};
+use crate::wire;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,7 +23,7 @@ pub fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
         ));
     }
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("private key", key, error))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(wire::tls::provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::because(Kind::Internal, "TLS cannot be set up", error))?
         .with_no_client_auth()

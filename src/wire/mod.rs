@@ -3,7 +3,7 @@
 //! TLS is driven by hand, so that at most one record waits here for a socket that blocks, and an idle wire holds
 //! no buffer of ours. A wire belongs to one thread; `detach` and `attach` carry it to another.
 
-mod tls;
+pub mod tls;
 
 #[cfg(test)]
 pub mod testing;

@@ -1,5 +1,6 @@
 //! A certificate that is made for one test, and the client that trusts it.
 
+use crate::wire::tls::provider;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::sync::Arc;
@@ -23,12 +24,20 @@ impl Trust {
         roots.add(made.cert.der().clone()).expect("a root");
         Trust {
             server: Arc::new(
-                ServerConfig::builder()
+                ServerConfig::builder_with_provider(provider())
+                    .with_safe_default_protocol_versions()
+                    .expect("versions of TLS")
                     .with_no_client_auth()
                     .with_single_cert(vec![made.cert.der().clone()], key)
                     .expect("the key fits"),
             ),
-            client: Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()),
+            client: Arc::new(
+                ClientConfig::builder_with_provider(provider())
+                    .with_safe_default_protocol_versions()
+                    .expect("versions of TLS")
+                    .with_root_certificates(roots)
+                    .with_no_client_auth(),
+            ),
             certificate_pem: made.cert.pem(),
             key_pem: made.signing_key.serialize_pem(),
         }

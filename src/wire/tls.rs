@@ -1,5 +1,6 @@
 //! TLS over a socket, driven by hand: what is read is decrypted, what is written goes out record by record.
 
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -7,6 +8,17 @@ use tokio::net::TcpStream;
 
 /// The most plaintext that is encrypted at once: one TLS record.
 const RECORD: usize = 16 * 1024;
+
+/// The cryptography that all of this program uses: *ring*.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// Has the libraries that do not ask use it too: more than one is linked, and they would not know which to take.
+pub fn choose_provider() {
+    // It fails when it was chosen already.
+    let _ = ring::default_provider().install_default();
+}
 
 /// The server's end of one TLS connection.
 pub struct Tls {

@@ -205,6 +205,7 @@ fn certificate(directory: &Path) -> (String, Arc<ClientConfig>) {
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("a written file");
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).expect("a root");
+    tidings::wire::tls::choose_provider();
     let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     (format!("tls_cert = {certificate:?}\ntls_key = {key:?}\n"), Arc::new(client))
 }
