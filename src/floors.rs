@@ -7,8 +7,8 @@ use std::path::Path;
 /// Which modules stand on which floor; those of one floor do not know each other.
 const FLOORS: [&[&str]; 14] = [
     &["document", "error", "filter", "frame", "metrics", "viewer", "wire"],
-    &["event", "index", "pairs", "patch", "resource"],
-    &["postgres", "query", "record"],
+    &["event", "finding", "index", "pairs", "patch", "resource"],
+    &["interest", "mongodb", "postgres", "query", "reading", "record"],
     &["access", "mailbox", "message"],
     &["auth", "dialect", "log", "store"],
     &["source"],
@@ -32,7 +32,7 @@ const NEIGHBOURS: [(&str, &[&str]); 4] = [
 
 /// Where each driver may be named: a module with what is below it; `postgres*` is any part of a path that
 /// begins so.
-const HOMES: [(&str, &[&str]); 19] = [
+const HOMES: [(&str, &[&str]); 20] = [
     ("axum", &["api", "app::web", "console", "handshake", "server"]),
     ("clap", &["bench", "cli"]),
     ("deadpool_postgres", &["postgres*"]),
@@ -42,7 +42,8 @@ const HOMES: [(&str, &[&str]); 19] = [
     ("json_patch", &["patch"]),
     ("jsonwebtoken", &["auth"]),
     ("lapin", &["source::rabbitmq"]),
-    ("mongodb", &["source::mongodb", "store::mongodb"]),
+    ("mongodb", &["mongodb", "source::mongodb", "store::mongodb"]),
+    ("pgwire_replication", &["postgres*"]),
     ("prometheus_client", &["metrics"]),
     ("rustls", &["handshake", "postgres*", "server", "wire"]),
     ("rustls_native_certs", &["handshake", "postgres*", "server", "wire"]),

@@ -68,8 +68,9 @@
 //! Each uses modules of lower floors only; `floors.rs` has the floors, and its test reads the sources.
 //!
 //! - Words: [`error`] · [`document`] · [`filter`] · [`viewer`] · [`resource`] · [`event`] has entries, positions,
-//!   stamps and marks · [`query`] · [`message`] is what clients ask and are told, without any wire format ·
-//!   [`access`] who may see
+//!   stamps and marks · [`query`] · [`reading`] of messages as changes · [`message`] is what clients ask and are
+//!   told, without any wire format · [`access`] who may see · [`interest`] what a source is to ask for ·
+//!   [`finding`] of a doctor
 //! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`pump`] · [`mailbox`] ·
 //!   [`shard`] · [`session`]
 //! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`]
@@ -116,6 +117,7 @@ pub mod document;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod finding;
 #[cfg(test)]
 mod floors;
 pub mod frame;
@@ -125,6 +127,7 @@ mod generate;
 pub mod handshake;
 pub mod hub;
 pub mod index;
+pub mod interest;
 pub mod log;
 pub mod mailbox;
 pub mod message;
@@ -134,6 +137,7 @@ pub mod patch;
 pub mod postgres;
 pub mod pump;
 pub mod query;
+pub mod reading;
 pub mod record;
 pub mod resource;
 pub mod server;

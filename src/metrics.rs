@@ -52,6 +52,7 @@ pub struct Metrics {
     closes: Family<Close, Counter>,
     messages: Family<Message, Counter>,
     entries: Family<Logged, Counter>,
+    dropped: Family<Dropped, Counter>,
     sources_up: Family<Named, Gauge>,
     sources_lag: Family<Named, Seconds>,
 }
@@ -73,6 +74,12 @@ struct Logged {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Dropped {
+    source: String,
+    why: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Named {
     source: String,
 }
@@ -91,6 +98,11 @@ impl Metrics {
     /// Entries logged of this source and operation.
     pub fn entries(&self, source: &str, operation: &'static str) -> Counter {
         self.entries.get_or_create_owned(&Logged { source: source.to_owned(), operation })
+    }
+
+    /// What a source received and did not tell, by why.
+    pub fn dropped(&self, source: &str, why: &'static str) -> Counter {
+        self.dropped.get_or_create_owned(&Dropped { source: source.to_owned(), why })
     }
 
     /// Whether a source is connected: 1 or 0.
@@ -136,6 +148,7 @@ impl Default for Metrics {
             closes: add(all, "closes", "Connections that the server ended, by close code"),
             messages: add(all, "messages", "Messages received, by what they ask for"),
             entries: add(all, "entries", "Entries logged, by source and operation"),
+            dropped: add(all, "source_dropped", "Messages and changes received and not told, by source and why"),
             sources_up: add(all, "source_up", "Whether the source is connected"),
             sources_lag: source_lag(all),
             registry,
@@ -181,6 +194,7 @@ mod tests {
         metrics.closes(1013).inc();
         metrics.messages("watch").inc();
         metrics.entries("my \"db\"", "created").inc();
+        metrics.dropped("db", "broken").inc();
         metrics.source_up("db").set(1);
         metrics.source_lag("db").set(1.5);
         let text = metrics.render();
@@ -191,6 +205,7 @@ mod tests {
             "tidings_closes_total{code=\"1013\"} 2",
             "tidings_messages_total{handler=\"watch\"} 1",
             "tidings_entries_total{source=\"my \\\"db\\\"\",operation=\"created\"} 1",
+            "tidings_source_dropped_total{source=\"db\",why=\"broken\"} 1",
             "tidings_source_up{source=\"db\"} 1",
             "tidings_source_lag_seconds{source=\"db\"} 1.5",
             "# TYPE tidings_log_bytes gauge",

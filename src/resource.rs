@@ -17,6 +17,8 @@ pub struct Resource {
     pub raw: bool,
     /// Lines that are never changed: watched as items, queried from a tail.
     pub append_only: bool,
+    /// Whether there are records, or lines, to be read; not for record events whose rows are nowhere.
+    pub has_rows: bool,
     /// How many lines a tail holds; 0: there is nothing to read, only to watch.
     pub keep: usize,
     /// Strings are compared without regard to letter case.
@@ -51,6 +53,7 @@ impl Resource {
             key: vec!["id".into()],
             raw: false,
             append_only: false,
+            has_rows: true,
             keep: 0,
             ignore_case: false,
             private: false,
@@ -62,7 +65,7 @@ impl Resource {
 
     /// Whether there is anything to query: records, or the held lines of a log.
     pub fn is_readable(&self) -> bool {
-        !self.append_only || self.keep > 0
+        self.has_rows && (!self.append_only || self.keep > 0)
     }
 
     /// The document as everybody sees it: hidden keys are gone, `id` is there, a line that is no object is the

@@ -1,5 +1,5 @@
-//! Keeps a source running: the first connect must work, or the program says why and ends; after that it is
-//! tried again for ever, with growing pauses.
+//! Keeps a source running: the first connect must work, or the program says why and ends (unless the source may
+//! come later); after that it is tried again for ever, with growing pauses.
 
 use crate::error::{Error, Kind, Result};
 use crate::log::Log;
@@ -35,9 +35,13 @@ pub async fn supervise(source: Arc<dyn Source>, feed: Feed, log: Arc<dyn Log>, f
             pause = FIRST_PAUSE;
         }
         feed.health().down(reason.clone());
+        let may_wait = source.may_come_later() && error.kind() == Kind::Unreachable;
         if let Some(first) = first.take() {
-            let _ = first.send(Err(error));
-            return;
+            if !may_wait {
+                let _ = first.send(Err(error));
+                return;
+            }
+            let _ = first.send(Ok(()));
         }
         tracing::warn!(source = %feed.source(), error = %reason, pause_ms = pause.as_millis() as u64, "a source is lost; trying again");
         tokio::select! {

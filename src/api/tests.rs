@@ -91,10 +91,11 @@ fn resource(name: &str) -> Resource {
 
 /// Resources of every kind; the token `good` has the role `operator`, any other is denied.
 fn api() -> Router {
-    let served = |resource| Served { resource, store: Arc::new(Memory::default()), health: Arc::default() };
+    let served =
+        |resource| Served { resource, store: Arc::new(Memory::default()), health: Arc::default(), interests: None };
     let broken = |resource, kind| {
         let store = Memory { broken: Some(kind), ..Memory::default() };
-        Served { resource, store: Arc::new(store), health: Arc::default() }
+        Served { resource, store: Arc::new(store), health: Arc::default(), interests: None }
     };
     let catalog = Catalog::new(
         [

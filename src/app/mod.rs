@@ -13,11 +13,13 @@ use crate::demo;
 use crate::error::{Error, Kind, Result};
 use crate::hub::Hub;
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::pump::{self, Pump};
 use crate::server;
 use crate::shard;
 use crate::source::{Batch, Feed, Health, Source};
 use crate::supervise::supervise;
+use crate::wire;
 use std::io;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -52,6 +54,7 @@ impl App {
     /// # Errors
     /// Whatever cannot be opened or connected to, in one sentence that says what to do.
     pub async fn start(config: Config) -> Result<App> {
+        wire::tls::choose_provider();
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => {
@@ -117,7 +120,7 @@ impl App {
             server: tokio::spawn(async {}),
             stop,
         };
-        if let Err(error) = app.follow(parts.sources, &batches).await {
+        if let Err(error) = app.follow(parts.sources, &batches, &metrics).await {
             drop(batches);
             app.stop().await;
             return Err(error);
@@ -138,10 +141,15 @@ impl App {
     }
 
     /// Starts every source and waits until each is connected.
-    async fn follow(&mut self, sources: Vec<parts::SourcePart>, batches: &mpsc::Sender<Batch>) -> Result<()> {
+    async fn follow(
+        &mut self,
+        sources: Vec<parts::SourcePart>,
+        batches: &mpsc::Sender<Batch>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<()> {
         let mut firsts = Vec::new();
         for part in sources {
-            let feed = Feed::new(part.name.clone(), batches.clone(), part.health.clone());
+            let feed = Feed::new(part.name.clone(), batches.clone(), part.health.clone(), metrics.clone());
             let (first, told) = oneshot::channel();
             let source: Arc<dyn Source> = part.source;
             self.health.push(part.health);

@@ -2,11 +2,11 @@
 //! database needs.
 
 use crate::app::in_source;
-use crate::app::postgres::Database;
-use crate::config::{Config, Source, redacted};
+use crate::app::postgres::{self, Database};
+use crate::config::{Config, Product, Source, redacted};
 use crate::error::{Error, Kind, Result};
+use crate::finding::Finding;
 use crate::postgres::address::Address;
-use crate::postgres::doctor;
 use crate::postgres::outbox;
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -20,16 +20,13 @@ pub async fn check(config: &Config, out: &mut dyn Write) -> Result<bool> {
     let mut all_well = true;
     for source in &config.sources {
         say(out, &format!("\n{} ({})", source.name, redacted(&source.url)))?;
-        let database = match Database::of(config, source, &HashSet::new()).await {
-            Ok(database) => database,
-            Err(error) => {
-                all_well = false;
-                say(out, &format!("  WRONG  {}", error.chain()))?;
-                continue;
+        let findings = match source.product {
+            Product::Postgres => postgres::findings(config, source).await,
+            Product::Mongodb | Product::Rabbitmq => {
+                Err(Error::new(Kind::Configuration, "this version does not follow it yet"))
             }
         };
-        let install = command(config, "sql install");
-        for finding in doctor::examine(&database.address, &database.bindings, &install).await {
+        for finding in findings.unwrap_or_else(|error| vec![Finding::of(&error)]) {
             all_well &= finding.ok;
             say(out, &format!("  {}  {}", if finding.ok { "ok   " } else { "WRONG" }, finding.sentence))?;
             for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
@@ -94,11 +91,14 @@ async fn databases(config: &Config) -> Result<Vec<(&Source, Database)>> {
     Ok(all)
 }
 
-fn sources(config: &Config) -> Result<&[Source]> {
-    match &config.sources[..] {
-        [] => Err(Error::new(Kind::Configuration, "no database is named; give a URL or a configuration file")),
-        sources => Ok(sources),
+/// The Postgres databases; others need nothing installed.
+fn sources(config: &Config) -> Result<Vec<&Source>> {
+    let sources: Vec<_> = config.sources.iter().filter(|source| source.product == Product::Postgres).collect();
+    if sources.is_empty() {
+        let sentence = "no Postgres database is named; give a URL or a configuration file";
+        return Err(Error::new(Kind::Configuration, sentence));
     }
+    Ok(sources)
 }
 
 fn say(out: &mut dyn Write, line: &str) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::app::in_source;
 use crate::app::postgres::Database;
 use crate::auth::Verifier;
 use crate::catalog::{Catalog, Served};
-use crate::config::{Config, Durability, EMBEDDED, Resource};
+use crate::config::{Config, Durability, EMBEDDED, Product, Resource, Source as Configured};
 use crate::error::{Error, Kind, Result};
 use crate::log::Log;
 use crate::log::Stretch;
@@ -18,7 +18,7 @@ use crate::source::{Health, Source};
 use crate::store::Store;
 use crate::store::embedded::Embedded;
 use crate::store::tail::Tail;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Bytes of pushes that may wait for one socket before its watches go on by cursor.
@@ -44,15 +44,37 @@ pub struct SourcePart {
     pub health: Arc<Health>,
 }
 
+/// What a source in the configuration leads to.
+#[derive(Default)]
+pub struct Opened {
+    pub served: Vec<Served>,
+    pub tails: HashMap<Arc<str>, Arc<Tail>>,
+    pub sources: Vec<SourcePart>,
+    /// The stores of resources that follow another source and have their rows here.
+    pub rows: HashMap<Arc<str>, Arc<dyn Store>>,
+}
+
+impl Opened {
+    fn take(&mut self, other: Opened) {
+        self.served.extend(other.served);
+        self.tails.extend(other.tails);
+        self.sources.extend(other.sources);
+        self.rows.extend(other.rows);
+    }
+
+    /// The names that resources have so far.
+    pub fn names(&self) -> HashSet<String> {
+        self.served.iter().map(|one| one.resource.name.to_string()).collect()
+    }
+}
+
 /// Opens the log and the stores, and finds what is to be served.
 ///
 /// # Errors
 /// Whatever cannot be opened, in one sentence that says what to do.
 pub async fn open(config: &Config) -> Result<Parts> {
     let log = open_log(config)?;
-    let mut tails = HashMap::new();
-    let mut served = Vec::new();
-    let mut sources = Vec::new();
+    let mut opened = Opened::default();
     let kept: Vec<&Resource> = config.resources.iter().filter(|resource| resource.source == EMBEDDED).collect();
     if !kept.is_empty() {
         let directory = config.server.data.as_ref().map(|data| data.join("store"));
@@ -60,34 +82,44 @@ pub async fn open(config: &Config) -> Result<Parts> {
         let health = Arc::new(Health::default());
         let names = kept.iter().map(|resource| resource.name.as_str().into()).collect();
         for resource in kept {
-            served.push(serve_embedded(resource, embedded.clone(), health.clone(), &mut tails));
+            let one = serve_embedded(resource, embedded.clone(), health.clone(), &mut opened.tails);
+            opened.served.push(one);
         }
         let source = Arc::new(EmbeddedSource::new(embedded, names));
-        sources.push(SourcePart { name: EMBEDDED.into(), source, health });
+        opened.sources.push(SourcePart { name: EMBEDDED.into(), source, health });
     }
-    for source in &config.sources {
-        let taken = served.iter().map(|one: &Served| one.resource.name.to_string()).collect();
-        let (tables, part) = async { Database::of(config, source, &taken).await?.open(config, source).await }
-            .await
-            .map_err(|error| in_source(&source.name, error))?;
-        served.extend(tables);
-        sources.push(part);
+    // A broker's resources may have their rows in a database.
+    let (brokers, databases): (Vec<_>, Vec<_>) =
+        config.sources.iter().partition(|source| source.product == Product::Rabbitmq);
+    for source in databases.into_iter().chain(brokers) {
+        let one = open_source(config, source, &opened).await;
+        opened.take(one.map_err(|error| in_source(&source.name, error))?);
     }
-    let aliases = aliases(config, &served)?;
-    fill_tails(&*log, &tails)?;
+    let aliases = aliases(config, &opened.served)?;
+    fill_tails(&*log, &opened.tails)?;
     Ok(Parts {
-        catalog: Arc::new(Catalog::new(served, aliases)),
+        catalog: Arc::new(Catalog::new(opened.served, aliases)),
         log,
-        tails,
-        sources,
+        tails: opened.tails,
+        sources: opened.sources,
         verifier: config.auth.as_ref().map(Verifier::new).transpose()?,
         metrics: Arc::new(Metrics::default()),
     })
 }
 
+/// Opens one source; `before` is what was opened before it.
+async fn open_source(config: &Config, source: &Configured, before: &Opened) -> Result<Opened> {
+    match source.product {
+        Product::Postgres => Database::of(config, source, &before.names()).await?.open(config, source).await,
+        Product::Mongodb | Product::Rabbitmq => {
+            Err(Error::new(Kind::Configuration, "this version does not follow it yet"))
+        }
+    }
+}
+
 /// A resource of records with its parts; `primary` is its key where the configuration names none.
 pub fn serve_records(resource: &Resource, primary: &[String], store: Arc<dyn Store>, health: Arc<Health>) -> Served {
-    Served { resource: resource.resource(primary), store, health }
+    Served { resource: resource.resource(primary), store, health, interests: None }
 }
 
 /// A resource of the embedded store; an append-only one is read from a tail.

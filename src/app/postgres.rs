@@ -1,13 +1,14 @@
 //! The parts that a Postgres source is made of, and what an operator asks of its database.
 
 use crate::app::operate::command;
-use crate::app::parts::{self, SourcePart};
-use crate::catalog::Served;
+use crate::app::parts::{self, Opened, SourcePart};
 use crate::config::{Config, Records, Resource, Source, redacted};
 use crate::error::{Error, Kind, Result};
+use crate::finding::Finding;
 use crate::postgres::address::Address;
 use crate::postgres::connect::connect;
 use crate::postgres::discover::discover;
+use crate::postgres::doctor;
 use crate::postgres::name::TableName;
 use crate::postgres::outbox;
 use crate::postgres::table::{self, Binding};
@@ -51,7 +52,7 @@ impl Database {
                     true => format!("{}.{}", source.name, found.resource),
                 };
                 let read = config.read_of_discovered();
-                let resource = Resource::discovered(&name, &source.name, &found.table.to_string(), read);
+                let resource = Resource::discovered(&name, &source.name, Records::Table(found.table.to_string()), read);
                 bindings.push(binding(&resource)?);
                 resources.push(resource);
             }
@@ -72,7 +73,7 @@ impl Database {
     ///
     /// # Errors
     /// `Refused` with what is missing and the command for it.
-    pub async fn open(self, config: &Config, source: &Source) -> Result<(Vec<Served>, SourcePart)> {
+    pub async fn open(self, config: &Config, source: &Source) -> Result<Opened> {
         let (client, connection) = connect(&self.address, Duration::from_secs(30), None).await?;
         let tables = table::load(&client, &self.bindings).await?;
         drop((client, connection));
@@ -96,7 +97,8 @@ impl Database {
             ..postgres_outbox::Settings::new(self.bindings)
         };
         let follower = Arc::new(PostgresOutbox::new(self.address, settings));
-        Ok((served, SourcePart { name: source.name.as_str().into(), source: follower, health }))
+        let part = SourcePart { name: source.name.as_str().into(), source: follower, health };
+        Ok(Opened { served, sources: vec![part], ..Opened::default() })
     }
 
     /// Nothing is changed in somebody's database unasked: says what is missing instead.
@@ -127,6 +129,15 @@ impl Database {
         }
         Err(Error::new(Kind::Refused, sentence))
     }
+}
+
+/// What a doctor finds in a database.
+///
+/// # Errors
+/// As [`Database::of`].
+pub async fn findings(config: &Config, source: &Source) -> Result<Vec<Finding>> {
+    let database = Database::of(config, source, &HashSet::new()).await?;
+    Ok(doctor::examine(&database.address, &database.bindings, &command(config, "sql install")).await)
 }
 
 fn binding(resource: &Resource) -> Result<Binding> {

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Product {
     Postgres,
+    Mongodb,
+    Rabbitmq,
 }
 
 /// Whether a database URL is one, and of what product.
@@ -17,16 +19,22 @@ pub fn product(url: &str) -> Result<Product, String> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err("a URL is wanted, like \"postgres://user:password@host:5432/database\"".to_owned());
     };
-    match scheme {
-        "postgres" | "postgresql" => {}
-        "mongodb" | "mongodb+srv" | "amqp" | "amqps" | "mysql" | "mariadb" | "redis" | "kafka" | "nats" => {
+    let product = match scheme {
+        "postgres" | "postgresql" => Product::Postgres,
+        "mongodb" | "mongodb+srv" => Product::Mongodb,
+        "amqp" | "amqps" => Product::Rabbitmq,
+        "mysql" | "mariadb" | "redis" | "kafka" | "nats" => {
             return Err(format!(
-                "\"{scheme}\" is not followed by this version, which follows Postgres (by an outbox) and the \
+                "\"{scheme}\" is not followed by this version, which follows Postgres, MongoDB, RabbitMQ and the \
                  embedded store"
             ));
         }
-        _ => return Err(format!("the scheme \"{scheme}\" is unknown, \"postgres\" is wanted")),
-    }
+        _ => {
+            return Err(format!(
+                "the scheme \"{scheme}\" is unknown, one of \"postgres\", \"mongodb\", \"amqp\" is wanted"
+            ));
+        }
+    };
     let (authority, path) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if url.chars().any(|letter| letter.is_whitespace() || letter.is_control()) {
@@ -41,7 +49,7 @@ pub fn product(url: &str) -> Result<Product, String> {
             return Err("the URL's port is not a number from 0 to 65535".to_owned());
         }
     }
-    Ok(Product::Postgres)
+    Ok(product)
 }
 
 /// A URL as it may be shown and logged: every password in it replaced by `***`.
@@ -117,9 +125,10 @@ mod tests {
     fn a_url_of_another_product_is_refused_in_one_clear_sentence() {
         assert_eq!(product("postgres://localhost/inventory"), Ok(Product::Postgres));
         assert_eq!(product("postgresql://me:p%40@[::1]:5432,other/inventory?sslmode=require"), Ok(Product::Postgres));
+        assert_eq!(product("mongodb://a:27017,b:27017/rackhd?replicaSet=rs0"), Ok(Product::Mongodb));
+        assert_eq!(product("amqps://guest:guest@localhost:5671/%2f"), Ok(Product::Rabbitmq));
         for (url, part) in [
-            ("mongodb://localhost/x", "this version, which follows Postgres"),
-            ("amqp://localhost", "this version, which follows Postgres"),
+            ("mysql://localhost/x", "this version, which follows Postgres"),
             ("localhost/inventory", "a URL is wanted"),
             ("htp://x", "\"htp\" is unknown"),
             ("postgres://h:70000/x", "port"),

@@ -7,6 +7,7 @@
 
 mod address;
 mod check;
+mod feeds;
 mod identity;
 mod mistakes;
 mod monorail;
@@ -20,9 +21,10 @@ mod units;
 mod value;
 
 pub use address::{Product, redacted};
+pub use feeds::{Exchange, Follow, Queue, Records, Rows};
 pub use mistakes::{Mistake, Mistakes, Place};
-pub use monorail::{Initial, Monorail};
-pub use resources::{Channel, Dialect, Records, Resource};
+pub use monorail::{Initial, Monorail, Mq};
+pub use resources::{Channel, Dialect, Resource};
 pub use server::{Durability, Log, Server, Tls};
 pub use sources::{Capture, Source};
 pub use units::{duration, size};
@@ -88,6 +90,10 @@ impl Config {
         let mut config = Config::read(&reader, &table);
         for url in &overrides.urls {
             match address::product(url) {
+                Ok(Product::Rabbitmq) => reader.mistake_outside(
+                    redacted(url),
+                    "a broker has nothing to discover: name its exchanges as resources in a file".to_owned(),
+                ),
                 Ok(_) => config.sources.push(Source::discovering(sources::name_of(url, &config.sources), url)),
                 Err(sentence) => reader.mistake_outside(redacted(url), sentence),
             }
@@ -131,7 +137,14 @@ impl Config {
 
     /// Whether every table of this source that has a key is served.
     pub fn discovers(&self, source: &Source) -> bool {
-        source.discover.unwrap_or_else(|| self.resources.iter().all(|resource| resource.source != source.name))
+        source.product != Product::Rabbitmq
+            && source.discover.unwrap_or_else(|| {
+                let names = |resource: &Resource| {
+                    resource.source == source.name
+                        || resource.rows.as_ref().is_some_and(|rows| rows.source == source.name)
+                };
+                !self.resources.iter().any(names)
+            })
     }
 
     /// Who may read what is discovered.
@@ -158,10 +171,14 @@ impl Config {
         let auth = identity::read(auth_table);
         let monorail = Monorail::read(root.section("monorail"), has_auth);
         // A source with a mistake is still a source that resources may name.
-        let names: Vec<&str> = sources.iter().map(|(_, name)| name.as_str()).collect();
+        let names: Vec<_> = sources
+            .iter()
+            .map(|(source, name)| (name.as_str(), source.as_ref().map(|source| feeds::Place::Of(source.product))))
+            .collect();
         let surroundings = Surroundings { sources: &names, read: default_read(has_auth) };
         let resources = root.named("resources").into_iter();
-        let resources = resources.map(|(name, table)| Resource::read(name, table, &surroundings)).collect();
+        let mut resources: Vec<_> = resources.map(|(name, table)| Resource::read(name, table, &surroundings)).collect();
+        monorail.mq.add_to(&mut resources, &surroundings, reader);
         let channels = root.named("channels").into_iter();
         let channels = channels.filter_map(|(path, table)| Channel::read(path, table)).collect();
         root.finish();

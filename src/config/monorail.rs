@@ -1,7 +1,13 @@
 //! `[monorail]`: who may connect, and the limits of one connection.
 
 use crate::auth::Mode;
-use crate::config::reader::Section;
+use crate::config::address::Product;
+use crate::config::feeds::{Exchange, Follow, Place, Queue, Records};
+use crate::config::reader::{Reader, Section};
+use crate::config::resources::{Resource, Surroundings};
+use crate::config::{EMBEDDED, value::Found};
+use crate::reading::Reading;
+use crate::resource::Read;
 use std::time::Duration;
 
 /// `[monorail]`.
@@ -22,6 +28,21 @@ pub struct Monorail {
     pub barrier_timeout: Duration,
     /// Channel name → resource.
     pub channels: Vec<(String, String)>,
+    pub mq: Mq,
+}
+
+/// `[monorail.mq]`: the exchanges that clients may watch by name.
+#[derive(Debug, Clone)]
+pub struct Mq {
+    /// The broker; `None`: the only one there is, or the embedded store.
+    pub source: Option<String>,
+    pub exchanges: Vec<String>,
+    /// How many messages of an exchange are held, for those where any are.
+    pub tail: Vec<(String, usize)>,
+    /// Who may watch an exchange, where it is not everybody.
+    pub roles: Vec<(String, Vec<String>)>,
+    /// How long a pattern is followed after its last watcher has gone.
+    pub linger: Duration,
 }
 
 /// When a watch begins with a list.
@@ -66,8 +87,77 @@ impl Monorail {
             max_items: count("max_items", 100_000_000, 100_000),
             barrier_timeout: seconds("barrier_timeout", 10),
             channels: table.texts("channels"),
+            mq: Mq::read(table.section("mq")),
         };
         table.finish();
         monorail
+    }
+}
+
+impl Mq {
+    fn read(table: Section<'_>) -> Mq {
+        let held = |value: &Found<'_>| value.number(0..=100_000_000).map(|number| number as usize);
+        let mq = Mq {
+            source: table.get("source", |value| value.text()),
+            exchanges: table.get("exchanges", |value| value.texts()).unwrap_or_default(),
+            tail: table.entries("tail", held),
+            roles: table.entries("roles", |value| value.texts()),
+            linger: table.get("linger", |value| value.some_time()).unwrap_or(Duration::from_secs(600)),
+        };
+        for (key, names) in [
+            ("tail", mq.tail.iter().map(|(name, _)| name).collect::<Vec<_>>()),
+            ("roles", mq.roles.iter().map(|(name, _)| name).collect()),
+        ] {
+            for name in names.into_iter().filter(|name| !mq.exchanges.contains(name)) {
+                table.reader().mistake(&table.key(key), format!("\"{name}\" is not among the exchanges"));
+            }
+        }
+        table.finish();
+        mq
+    }
+
+    /// Each exchange is a resource `mq:` and its name, unless that is configured already.
+    pub(super) fn add_to(&self, resources: &mut Vec<Resource>, surroundings: &Surroundings<'_>, reader: &Reader<'_>) {
+        let mut brokers = surroundings.sources.iter().filter(|(_, kind)| *kind == Some(Place::Of(Product::Rabbitmq)));
+        let source = match (&self.source, brokers.next(), brokers.next()) {
+            (Some(name), ..) if *name == EMBEDDED || surroundings.sources.iter().any(|(source, _)| source == name) => {
+                name.as_str()
+            }
+            (Some(name), ..) => {
+                return reader.mistake("monorail.mq.source", format!("there is no source \"{name}\""));
+            }
+            (None, Some((only, _)), None) => only,
+            (None, None, _) => EMBEDDED,
+            (None, Some(_), Some(_)) => {
+                return reader.mistake("monorail.mq", "there are several brokers: say which is meant with source");
+            }
+        };
+        for exchange in &self.exchanges {
+            let name = format!("mq:{exchange}");
+            if resources.iter().any(|resource| resource.name == name) {
+                continue;
+            }
+            let keep = self.tail.iter().find(|(of, _)| of == exchange).map_or(0, |(_, keep)| *keep);
+            let records = match source {
+                EMBEDDED => Records::Collection(name.clone()),
+                _ => Records::Exchange(self.exchange(exchange, keep > 0)),
+            };
+            let roles = self.roles.iter().find(|(of, _)| of == exchange);
+            let read = roles.map_or(surroundings.read.clone(), |(_, roles)| {
+                Read::Roles(roles.iter().map(|role| role.as_str().into()).collect())
+            });
+            resources.push(Resource { append_only: true, keep, ..Resource::discovered(&name, source, records, read) });
+        }
+    }
+
+    /// All of it is followed where a tail is kept, else what somebody watches.
+    fn exchange(&self, name: &str, is_held: bool) -> Exchange {
+        Exchange {
+            name: name.to_owned(),
+            patterns: if is_held { vec!["#".to_owned()] } else { Vec::new() },
+            follow: if is_held { Follow::Always } else { Follow::Watched { linger: self.linger } },
+            queue: Queue::Quorum,
+            reading: Reading::Messages { keyed: true },
+        }
     }
 }

@@ -200,13 +200,22 @@ impl<'a> Section<'a> {
 
     /// The entries of a table of text, such as alias → resource.
     pub(super) fn texts(&self, name: &'static str) -> Vec<(String, String)> {
+        self.entries(name, |value| value.text())
+    }
+
+    /// The entries of a table, each read by `read`.
+    pub(super) fn entries<T>(
+        &self,
+        name: &'static str,
+        read: impl Fn(&Found<'_>) -> Result<T, String>,
+    ) -> Vec<(String, T)> {
         let section = self.section(name);
         self.reader.notes.borrow_mut().known.insert(section.pattern.clone());
         let keys = section.table.into_iter().flat_map(DeTable::keys);
         keys.filter_map(|entry| {
             let entry = entry.get_ref();
             let key = section.key(entry);
-            match section.find(entry, &key)?.text() {
+            match read(&section.find(entry, &key)?) {
                 Ok(value) => Some((entry.to_string(), value)),
                 Err(sentence) => {
                     self.reader.mistake(&key, sentence);

@@ -1,6 +1,7 @@
 //! `[resources.NAME]` and `[channels."/path"]`: what is served, under which names, to whom.
 
 use crate::config::EMBEDDED;
+use crate::config::feeds::{self, Kind, Records, Rows};
 use crate::config::reader::Section;
 use crate::config::value::{Found, not_among};
 use crate::resource::{self, Read};
@@ -13,7 +14,9 @@ pub struct Resource {
     /// A configured source, or `embedded`.
     pub source: String,
     pub records: Records,
-    /// The fields of the key; empty: the table's primary key, `id` in the embedded store.
+    /// Where the rows of a feed of record events are; `None`: they cannot be read.
+    pub rows: Option<Rows>,
+    /// The fields of the key; empty: the table's primary key, `_id` in MongoDB, `id` in the embedded store.
     pub id: Vec<String>,
     pub read: Read,
     /// Patterns of dotted names whose keys nobody sees.
@@ -26,15 +29,6 @@ pub struct Resource {
     pub keep: usize,
     pub ignore_case: bool,
     pub private: bool,
-}
-
-/// Where the records of a resource are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Records {
-    /// A table of a database, perhaps with its schema: `public.nodes`.
-    Table(String),
-    /// A collection of the embedded store.
-    Collection(String),
 }
 
 /// `[channels."/path"]`.
@@ -56,7 +50,7 @@ const KEEP: usize = 10_000;
 
 /// What the rest of the configuration means for a resource.
 pub(super) struct Surroundings<'a> {
-    pub(super) sources: &'a [&'a str],
+    pub(super) sources: &'a [(&'a str, Kind)],
     /// Without a word.
     pub(super) read: Read,
 }
@@ -64,13 +58,17 @@ pub(super) struct Surroundings<'a> {
 impl Resource {
     pub(super) fn read(name: String, table: Section<'_>, surroundings: &Surroundings<'_>) -> Resource {
         let source = source(&table, surroundings);
-        let records = records(&name, &table, &source);
-        let append_only = table.get("append_only", |value| value.boolean()).unwrap_or(false);
+        let is_append_only = table.get("append_only", |value| value.boolean());
         let flag = |name| table.get(name, |value| value.boolean()).unwrap_or(false);
         let list = |name| table.get(name, |value| value.texts()).unwrap_or_default();
+        let id = list("id");
+        let kind = surroundings.kind(&source).flatten();
+        let feed = feeds::read(&name, &table, kind, &id, &|source| surroundings.kind(source));
+        let append_only = feed.append_only.or(is_append_only).unwrap_or(false);
         let resource = Resource {
-            records,
-            id: list("id"),
+            records: feed.records,
+            rows: feed.rows,
+            id,
             read: table.get("read", read).unwrap_or_else(|| surroundings.read.clone()),
             hide: list("hide"),
             aliases: list("aliases"),
@@ -89,19 +87,28 @@ impl Resource {
         if !append_only && reader.is_placed(&table.key("keep")) {
             reader.mistake(&table.key("keep"), "only a resource with append_only = true keeps lines");
         }
-        if append_only && matches!(resource.records, Records::Table(_)) {
-            reader.mistake(&table.key("append_only"), "only a collection of the embedded store can be append-only");
+        let is_told_wrong = match feed.append_only {
+            Some(told) => is_append_only.is_some_and(|said| said != told),
+            None => append_only && resource.source != EMBEDDED,
+        };
+        if is_told_wrong {
+            let sentence = match feed.append_only {
+                Some(_) => "messages are lines unless reading or mapping says how they change records",
+                None => "only a collection of the embedded store can be append-only",
+            };
+            reader.mistake(&table.key("append_only"), sentence);
         }
         table.finish();
         resource
     }
 
-    /// A table that was found in a database, with the defaults.
-    pub fn discovered(name: &str, source: &str, table: &str, read: Read) -> Resource {
+    /// A table or a collection that was found in a database, with the defaults.
+    pub fn discovered(name: &str, source: &str, records: Records, read: Read) -> Resource {
         Resource {
             name: name.to_owned(),
             source: source.to_owned(),
-            records: Records::Table(table.to_owned()),
+            records,
+            rows: None,
             id: Vec::new(),
             read,
             hide: Vec::new(),
@@ -124,6 +131,7 @@ impl Resource {
             key: boxed(key),
             raw: self.name.starts_with("mq:"),
             append_only: self.append_only,
+            has_rows: self.append_only || self.records.reading().is_none() || self.rows.is_some(),
             keep: self.keep,
             ignore_case: self.ignore_case,
             private: self.private,
@@ -139,20 +147,28 @@ impl Surroundings<'_> {
     fn default_source(&self) -> Option<&str> {
         match self.sources {
             [] => Some(EMBEDDED),
-            [only] => Some(only),
+            [(only, _)] => Some(only),
             _ => None,
         }
+    }
+
+    /// What a source is; `None`: there is none of this name.
+    fn kind(&self, source: &str) -> Option<Kind> {
+        if source == EMBEDDED {
+            return Some(Some(feeds::Place::Embedded));
+        }
+        self.sources.iter().find(|(name, _)| *name == source).map(|(_, kind)| *kind)
     }
 }
 
 fn source(table: &Section<'_>, surroundings: &Surroundings<'_>) -> String {
     let named = table.get("source", |value| {
         let name = value.text()?;
-        let mut all = surroundings.sources.iter().copied().chain([EMBEDDED]);
-        if all.any(|source| source == name) {
+        let all = surroundings.sources.iter().map(|(source, _)| *source).chain([EMBEDDED]);
+        if all.clone().any(|source| source == name) {
             return Ok(name);
         }
-        Err(not_among(&name, surroundings.sources.iter().copied().chain([EMBEDDED])))
+        Err(not_among(&name, all))
     });
     let key = table.key("source");
     match (named, surroundings.default_source()) {
@@ -164,22 +180,6 @@ fn source(table: &Section<'_>, surroundings: &Surroundings<'_>) -> String {
             }
             String::new()
         }
-    }
-}
-
-fn records(name: &str, table: &Section<'_>, source: &str) -> Records {
-    let in_table = table.get("table", |value| value.text());
-    let in_collection = table.get("collection", |value| value.text());
-    if source == EMBEDDED {
-        if in_table.is_some() {
-            table.reader().mistake(&table.key("table"), "the embedded store has collections: write collection");
-        }
-        Records::Collection(in_collection.unwrap_or_else(|| name.to_owned()))
-    } else {
-        if in_collection.is_some() {
-            table.reader().mistake(&table.key("collection"), "a database has tables: write table");
-        }
-        Records::Table(in_table.unwrap_or_else(|| name.to_owned()))
     }
 }
 

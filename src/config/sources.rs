@@ -19,7 +19,14 @@ pub struct Source {
     pub poll: Duration,
     /// How long changes that were read stay in the outbox.
     pub purge: Duration,
-    /// Whether the outbox and its triggers are made at the start where they are missing.
+    /// The replication slot; `None`: a name made of that of the database.
+    pub slot: Option<String>,
+    pub publication: String,
+    /// What the names of the broker's queues begin with: of this program alone.
+    pub queue_prefix: String,
+    /// So many messages the broker hands over before the first is in the log.
+    pub prefetch: u16,
+    /// Whether what capturing needs is made at the start where it is missing.
     pub install: bool,
     /// At most this many connections for queries and writes.
     pub connections: usize,
@@ -35,6 +42,8 @@ pub enum Capture {
     Auto,
     /// Triggers write every change into a table of Tidings.
     Outbox,
+    /// The server streams its log through a replication slot.
+    Slot,
 }
 
 impl Source {
@@ -54,6 +63,12 @@ impl Source {
             capture: table.get("capture", capture).unwrap_or(defaults.capture),
             poll: table.get("poll", |value| value.some_time()).unwrap_or(defaults.poll),
             purge: table.get("purge", |value| value.some_time()).unwrap_or(defaults.purge),
+            slot: table.get("slot", slot),
+            publication: table.get("publication", |value| value.text()).unwrap_or(defaults.publication),
+            queue_prefix: table.get("queue_prefix", |value| value.text()).unwrap_or(defaults.queue_prefix),
+            prefetch: table
+                .get("prefetch", |value| value.number(1..=u64::from(u16::MAX)))
+                .map_or(defaults.prefetch, |number| number as u16),
             install: table.get("install", |value| value.boolean()).unwrap_or(defaults.install),
             connections: table
                 .get("connections", |value| value.number(1..=1000))
@@ -72,11 +87,15 @@ impl Source {
     pub fn discovering(name: String, url: &str) -> Source {
         Source {
             name,
-            product: Product::Postgres,
+            product: address::product(url).unwrap_or(Product::Postgres),
             url: url.to_owned(),
             capture: Capture::Auto,
             poll: Duration::from_millis(500),
             purge: Duration::from_secs(3600),
+            slot: None,
+            publication: "tidings".to_owned(),
+            queue_prefix: "tidings".to_owned(),
+            prefetch: 1000,
             install: false,
             connections: 8,
             statement_timeout: Duration::from_secs(30),
@@ -90,17 +109,27 @@ fn capture(value: &Found<'_>) -> Result<Capture, String> {
     match text.as_str() {
         "auto" => Ok(Capture::Auto),
         "outbox" => Ok(Capture::Outbox),
-        "slot" | "listen" => Err(format!(
-            "\"{text}\" is not captured by this version, which follows Postgres by \"outbox\" and the embedded store"
-        )),
-        _ => Err(not_among(&text, ["auto", "outbox"].into_iter())),
+        "slot" => Ok(Capture::Slot),
+        "listen" => Err("a channel that others NOTIFY is a resource with notify = \"the channel\"".to_owned()),
+        _ => Err(not_among(&text, ["auto", "slot", "outbox"].into_iter())),
     }
+}
+
+fn slot(value: &Found<'_>) -> Result<String, String> {
+    let name = value.text()?;
+    let is_name = name.len() < 64 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+    is_name.then_some(name).ok_or_else(|| "a slot's name has only a-z, 0-9 and _, at most 63 of them".to_owned())
 }
 
 /// A name for a source that has only a URL: that of its database, with a number if it is taken.
 pub(super) fn name_of(url: &str, taken: &[Source]) -> String {
     let path = url.split(['?', '#']).next().and_then(|url| url.rsplit_once('/')).map_or("", |(_, name)| name);
-    let name = if path.is_empty() || path.contains(['@', ':']) { "postgres" } else { path };
+    let product = match url.split_once("://").map_or(url, |(scheme, _)| scheme) {
+        "mongodb" | "mongodb+srv" => "mongodb",
+        "amqp" | "amqps" => "broker",
+        _ => "postgres",
+    };
+    let name = if path.is_empty() || path.contains(['@', ':', '%']) { product } else { path };
     let is_free = |name: &str| name != EMBEDDED && taken.iter().all(|source| source.name != name);
     let numbered = (2..).map(|number| format!("{name}{number}"));
     std::iter::once(name.to_owned()).chain(numbered).find(|name| is_free(name)).expect("numbers do not end")

@@ -46,7 +46,8 @@ fn the_example_shows_the_defaults() {
     let bare = Config::embedded_default();
     assert_eq!(format!("{:?}", example.server), format!("{:?}", bare.server));
     assert_eq!(format!("{:?}", example.log), format!("{:?}", bare.log));
-    let monorail = Monorail { channels: Vec::new(), auth: Mode::None, ..example.monorail.clone() };
+    let mq = Mq { linger: example.monorail.mq.linger, ..bare.monorail.mq.clone() };
+    let monorail = Monorail { channels: Vec::new(), auth: Mode::None, mq, ..example.monorail.clone() };
     assert_eq!(format!("{monorail:?}"), format!("{:?}", bare.monorail));
     let source = &example.sources[0];
     let expected = Source { name: "x".into(), ..source.clone() };
@@ -65,7 +66,8 @@ fn a_resource_may_keep_no_lines() {
 }
 
 fn all_of(source: &Source) -> impl PartialEq + std::fmt::Debug {
-    (source.capture, source.poll, source.purge, source.install, source.connections, source.statement_timeout)
+    let broker = (source.queue_prefix.clone(), source.prefetch, source.publication.clone());
+    (broker, source.capture, source.poll, source.purge, source.install, source.connections, source.statement_timeout)
 }
 
 #[test]
@@ -85,7 +87,7 @@ fn the_settings_that_the_example_leaves_out_are_settings_too() {
 
 #[test]
 fn every_mistake_is_listed_at_once_with_its_line() {
-    let text = "[server]\nlisten = 9100\nlissten = \"x\"\n[sources.inventory]\nurl = \"mongodb://h/x\"\npoll = 5\n\
+    let text = "[server]\nlisten = 9100\nlissten = \"x\"\n[sources.inventory]\nurl = \"mysql://h/x\"\npoll = 5\n\
                 [resources.nodes]\nsource = \"inventroy\"\nraed = \"anyone\"\n[monorial]\n";
     assert_eq!(
         mistakes(text, &variables(&[("TIDINGS_SERVER_OPNE", "true"), ("TIDINGS_LOG_AGE", "soon")])),
@@ -93,8 +95,8 @@ fn every_mistake_is_listed_at_once_with_its_line() {
          TIDINGS_SERVER_OPNE: there is no such setting; did you mean \"TIDINGS_SERVER_OPEN\"?\n\
          t.toml:2: server.listen: a number is given, a text is wanted\n\
          t.toml:3: server.lissten: there is no such key; did you mean \"listen\"?\n\
-         t.toml:5: sources.inventory.url: \"mongodb\" is not followed by this version, which follows Postgres (by an \
-         outbox) and the embedded store\n\
+         t.toml:5: sources.inventory.url: \"mysql\" is not followed by this version, which follows Postgres, MongoDB, \
+         RabbitMQ and the embedded store\n\
          t.toml:6: sources.inventory.poll: \"5\" is not a duration: a number with a unit (ms, s, m, h, d), like \"10s\"\n\
          t.toml:8: resources.nodes.source: \"inventroy\" is given, one of \"inventory\", \"embedded\" is wanted; did you \
          mean \"inventory\"?\n\
@@ -139,7 +141,34 @@ fn contradictions_are_mistakes() {
             "sources.a.url = \"postgres://h\"\nsources.b.url = \"postgres://h\"\n[resources.r]",
             "and there are several sources",
         ),
-        ("sources.a.url = \"postgres://h\"\nsources.a.capture = \"slot\"", "\"slot\" is not captured by this version"),
+        ("sources.a.url = \"postgres://h\"\nsources.a.capture = \"listen\"", "is a resource with notify"),
+        ("sources.a.url = \"postgres://h\"\nsources.a.slot = \"A\"", "only a-z"),
+        ("sources.a.url = \"amqp://h\"\n[resources.r]", "resources.r.exchange: is missing"),
+        ("sources.a.url = \"amqp://h\"\nresources.r.table = \"x\"", "resources.r.table: a broker has exchanges"),
+        ("sources.a.url = \"mongodb://h/d\"\nresources.r.exchange = \"x\"", "only a broker"),
+        (
+            "sources.a.url = \"mongodb://h/d\"\nresources.r.append_only = true",
+            "only a collection of the embedded store",
+        ),
+        ("sources.a.url = \"postgres://h\"\nresources.r = { notify = \"c\", wal = true }", "not several"),
+        (
+            "sources.a.url = \"postgres://h\"\nresources.r = { notify = \"c\", append_only = false }",
+            "messages are lines",
+        ),
+        (
+            "sources.a.url = \"amqp://h\"\nresources.r = { exchange = \"x\", rows = \"a\" }",
+            "only a feed of record events",
+        ),
+        (
+            "sources.a.url = \"amqp://h\"\nresources.r = { exchange = \"x\", reading = \"waterline\", rows = \"b\" }",
+            "\"b\" is no Postgres or MongoDB source",
+        ),
+        (
+            "sources.a.url = \"amqp://h\"\nresources.r = { exchange = \"x\", mapping = { id = \"header\" } }",
+            "resources.r.mapping.id: \"header\" is no place in a message",
+        ),
+        ("monorail.mq.tail = { x = 5 }", "\"x\" is not among the exchanges"),
+        ("monorail.mq = { source = \"b\", exchanges = [\"x\"] }", "there is no source \"b\""),
         ("[resources.a]\n[resources.b]\naliases = [\"a\"]", "\"a\" is the name of a resource already"),
         ("[resources.a]\naliases = [\"c\"]\n[resources.b]\naliases = [\"c\"]", "already leads to the resource \"a\""),
         (
@@ -161,6 +190,35 @@ fn contradictions_are_mistakes() {
     assert_eq!(read(&text).resources[0].read, Read::Authenticated);
     assert_eq!(read(&text).monorail.auth, Mode::Optional);
     read("server.listen = \"0.0.0.0:1\"\nserver.open = true\nresources.a.id = \"k\"");
+}
+
+#[test]
+fn the_exchanges_of_the_broker_channel_are_resources() {
+    let broker = "sources.b.url = \"amqp://h\"\n";
+    let mq = "monorail.mq = { exchanges = [\"x\", \"y\"], tail = { y = 5 } }";
+    let config = read(&format!("{broker}{mq}"));
+    let [x, y] = &config.resources[..] else { panic!("{:?}", config.resources) };
+    let exchange = |resource: &Resource| match &resource.records {
+        Records::Exchange(exchange) => exchange.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((&*x.name, x.keep, x.append_only, &*x.source), ("mq:x", 0, true, "b"));
+    assert!(matches!(exchange(x).follow, Follow::Watched { .. }) && exchange(x).patterns.is_empty());
+    assert_eq!((y.keep, exchange(y).follow, exchange(y).patterns), (5, Follow::Always, vec!["#".to_owned()]));
+    assert!(matches!(&read(mq).resources[0].records, Records::Collection(name) if name == "mq:x"));
+}
+
+#[test]
+fn a_feed_of_record_events_has_rows_where_it_says_so() {
+    let sources = "sources.b.url = \"amqp://h\"\nsources.m.url = \"mongodb://h/d\"\n";
+    let text = "[resources.r]\nsource = \"b\"\nexchange = \"x\"\nreading = \"waterline\"\n";
+    let config = read(&format!("{sources}{text}rows = \"m\"\ncollection = \"c\"\n"));
+    let resource = &config.resources[0];
+    assert_eq!(resource.rows, Some(Rows { source: "m".into(), records: Records::Collection("c".into()) }));
+    assert!(resource.resource(&[]).is_readable());
+    assert!(!config.discovers(&config.sources[0]) && !config.discovers(&config.sources[1]));
+    let config = read(&format!("{sources}{text}"));
+    assert!(!config.resources[0].resource(&[]).is_readable());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Whether a database is fit to be followed, and what to do where it is not.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
+use crate::finding::Finding;
 use crate::postgres::address::Address;
 use crate::postgres::connect::connect;
 use crate::postgres::failure::failure;
@@ -9,29 +10,6 @@ use crate::postgres::outbox::{self, Lack, State};
 use crate::postgres::table::{self, Binding};
 use std::time::Duration;
 use tokio_postgres::Client;
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    pub ok: bool,
-    pub sentence: String,
-    /// SQL or a command that mends it.
-    pub fix: Option<String>,
-}
-
-impl Finding {
-    fn good(sentence: impl Into<String>) -> Finding {
-        Finding { ok: true, sentence: sentence.into(), fix: None }
-    }
-
-    fn bad(sentence: impl Into<String>, fix: Option<String>) -> Finding {
-        Finding { ok: false, sentence: sentence.into(), fix }
-    }
-
-    fn of(error: &Error) -> Finding {
-        Finding::bad(error.chain(), None)
-    }
-}
 
 /// The oldest server that can be followed: the first with `xid8` and `pg_current_snapshot`.
 const OLDEST: i32 = 13;

@@ -150,7 +150,7 @@ impl Session {
     fn served(&self, name: &str) -> Result<Arc<Served>, (Code, String)> {
         let served = self.terms.catalog.channel(name);
         let seen = served.filter(|served| access::may_read(&served.resource.read, &self.viewer));
-        seen.cloned().ok_or((Code::Resource, "there is no such resource".to_owned()))
+        seen.ok_or((Code::Resource, "there is no such resource".to_owned()))
     }
 
     /// No rule limits single entries to subjects, so equal watches of all viewers share a group.

@@ -8,7 +8,7 @@ use crate::error::{Kind, Result};
 use crate::event::{Entry, Mark, Offset, Operation, Position, Reason, Stamp};
 use crate::hub::verdict::lacks_before;
 use crate::log::Stretch;
-use crate::message::{Asked, Notice, Refusal};
+use crate::message::{Asked, Code, Notice, Refusal};
 use crate::query::Row;
 use crate::session::read::shown;
 use crate::session::subscription::{Held, Number, Place, Retell, Stage, Subscription, reached};
@@ -200,9 +200,12 @@ impl Session {
             return;
         };
         let checked = match &since {
-            Some(position) if *position.epoch == **self.shard.hub.epoch() => {
-                self.check_gap(&served, position.offset, |entry| lacks_before(&filter, entry)).await
-            }
+            Some(position) if *position.epoch == **self.shard.hub.epoch() => match &served.interests {
+                Some(interests) if interests.since(&filter).is_none_or(|since| position.offset < since) => {
+                    Ok(Some(Reason::Retention))
+                }
+                _ => self.check_gap(&served, position.offset, |entry| lacks_before(&filter, entry)).await,
+            },
             _ => Ok(Some(Reason::Epoch)),
         };
         let broken = match checked {
@@ -214,6 +217,9 @@ impl Session {
         };
         let (Some(position), None) = (since, broken) else {
             self.count_resume(broken);
+            if !served.resource.has_rows {
+                return self.cannot_list(id, number);
+            }
             return self.list(id, number, true, broken.or(Some(Reason::Epoch))).await;
         };
         if !self.shard.room(self.socket.get()).await {
@@ -229,6 +235,17 @@ impl Session {
             self.count_resume(None);
             self.catch_up();
         }
+    }
+
+    /// A resume that cannot be complete, of a resource without rows for a fresh list.
+    fn cannot_list(&self, id: WatchId, number: Number) {
+        self.with_preparing(id, number, |one, index| {
+            let mut address = one.address().clone();
+            address.reference = one.watches[index].reference.clone();
+            let summary = "what was missed is not known, and there are no rows to list".to_owned();
+            self.refuse(&address, &Refusal { code: Code::Unsupported, summary, asked: Asked::Watch });
+        });
+        self.give_up(id, number);
     }
 
     fn count_resume(&self, broken: Option<Reason>) {

@@ -36,7 +36,7 @@ impl Session {
         }
         let mut all = Vec::new();
         for served in family {
-            all.extend(self.rows(served, filter.clone(), page).await?);
+            all.extend(self.rows(&served, filter.clone(), page).await?);
         }
         all.sort_by_key(|row| row.offset);
         let rows = shown(all, page);

@@ -8,6 +8,7 @@ use crate::filter::Filter;
 use crate::hub::form::Form;
 use crate::hub::verdict::verdict;
 use crate::hub::{Hub, Wish};
+use crate::interest::Interest;
 use crate::message::{Address, Page, Reference, Transition, View};
 use crate::shard::{Extras, WatchId};
 use std::collections::HashSet;
@@ -27,6 +28,8 @@ pub struct Held {
     pub filter: Arc<Filter>,
     /// Which lines its list has, and which fields.
     pub page: Page,
+    /// Keeps the source following what is watched, where it wants to know.
+    pub _interest: Option<Interest>,
     /// It asked for a list or a resume, so it can be told to start over.
     pub can_restart: bool,
     pub stage: Stage,

@@ -18,7 +18,12 @@ use std::sync::Arc;
 
 fn served() -> Arc<Served> {
     let resource = Resource::named("nodes");
-    Arc::new(Served { resource, store: Embedded::open(None).expect("a store"), health: Arc::new(Health::default()) })
+    Arc::new(Served {
+        resource,
+        store: Embedded::open(None).expect("a store"),
+        health: Arc::new(Health::default()),
+        interests: None,
+    })
 }
 
 /// A view of two watches, of which the second has a list that contains everything up to `contained`.
@@ -29,6 +34,7 @@ fn view(contained: Option<Offset>) -> Subscription {
         params: "".into(),
         filter: Arc::new(Filter::parse(&json!({"state": state})).expect("a filter")),
         page: Page::default(),
+        _interest: None,
         can_restart: true,
         stage: Stage::Following { from: 0, contained },
     };

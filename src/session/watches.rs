@@ -24,6 +24,10 @@ impl Session {
     ) -> Result<(), (Code, String)> {
         let begin = match (watch.since, watch.initial) {
             (Some(since), _) => Some(Begin::Resume(since)),
+            (None, Initial::Asked) if !served.resource.has_rows => {
+                return Err((Code::Unsupported, "there are no rows to list, only changes".to_owned()));
+            }
+            (None, Initial::Unasked) if !served.resource.has_rows => None,
             (None, Initial::Asked) => Some(Begin::List { position: true, broken: None }),
             (None, Initial::Unasked) => Some(Begin::List { position: false, broken: None }),
             (None, Initial::None) => None,
@@ -57,9 +61,10 @@ impl Session {
             number,
             reference: address.reference,
             params: watch.params,
+            _interest: served.interests.as_ref().map(|interests| interests.want(&filter)),
             filter,
             page: watch.page,
-            can_restart: begin.is_some(),
+            can_restart: begin.is_some() && served.resource.has_rows,
             stage: match begin {
                 Some(_) => Stage::Preparing,
                 None => Stage::Following { from: self.shard.hub.published(), contained: None },

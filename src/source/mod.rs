@@ -5,6 +5,7 @@ pub mod postgres_outbox;
 
 use crate::error::{Error, Kind, Result};
 use crate::event::{Mark, Offset, ResourceEvent};
+use crate::metrics::Metrics;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,12 +32,18 @@ pub struct Feed {
     source: Arc<str>,
     batches: mpsc::Sender<Batch>,
     health: Arc<Health>,
+    metrics: Arc<Metrics>,
 }
 
 impl Feed {
     /// A feed of one source into the pump.
-    pub fn new(source: Arc<str>, batches: mpsc::Sender<Batch>, health: Arc<Health>) -> Feed {
-        Feed { source, batches, health }
+    pub fn new(source: Arc<str>, batches: mpsc::Sender<Batch>, health: Arc<Health>, metrics: Arc<Metrics>) -> Feed {
+        Feed { source, batches, health, metrics }
+    }
+
+    /// Counts something that was received and is not told, by why.
+    pub fn dropped(&self, why: &'static str) {
+        self.metrics.dropped(&self.source, why).inc();
     }
 
     /// The source's name.
@@ -175,4 +182,9 @@ pub trait Source: Send + Sync {
     /// `Unreachable` is tried again; `Refused` and `Configuration` end the program on the first connect and
     /// are tried again later.
     async fn run(&self, place: Option<Vec<u8>>, feed: &Feed) -> Result<End>;
+
+    /// Whether the program serves without it, and tries again, when it cannot be reached at the start.
+    fn may_come_later(&self) -> bool {
+        false
+    }
 }

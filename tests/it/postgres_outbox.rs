@@ -40,7 +40,7 @@ impl Follower {
     fn resume(database: &Database, settings: Settings, kept: Arc<Mutex<Kept>>) -> Follower {
         let health = Arc::new(Health::default());
         let (sender, mut batches) = mpsc::channel::<Batch>(1);
-        let feed = Feed::new("pg".into(), sender, health.clone());
+        let feed = Feed::new("pg".into(), sender, health.clone(), Arc::default());
         let source = PostgresOutbox::new(database.address(), settings);
         let place = kept.lock().unwrap().place.clone();
         let shared = kept.clone();
@@ -526,7 +526,7 @@ async fn the_doctor_names_what_is_wrong_and_the_fix_mends_it() {
     // And such a reader can follow and purge, having been given no more than that.
     let health = Arc::new(Health::default());
     let (sender, mut batches) = mpsc::channel::<Batch>(1);
-    let feed = Feed::new("pg".into(), sender, health.clone());
+    let feed = Feed::new("pg".into(), sender, health.clone(), Arc::default());
     let source = PostgresOutbox::new(reader, Settings::new(bindings[..1].to_vec()));
     let run = tokio::spawn(async move { source.run(None, &feed).await });
     let batch = batches.recv().await.unwrap();

@@ -26,7 +26,7 @@ impl Run {
         let source = EmbeddedSource::new(store.clone(), vec!["nodes".into(), "other".into()]);
         let (sender, batches) = mpsc::channel(4);
         let health = Arc::new(Health::default());
-        let feed = Feed::new("embedded".into(), sender, health.clone());
+        let feed = Feed::new("embedded".into(), sender, health.clone(), Arc::default());
         let end = tokio::spawn(async move { source.run(place, &feed).await });
         Run { batches, health, end }
     }
