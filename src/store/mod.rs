@@ -1,6 +1,7 @@
 //! Reading and writing the records of a resource where they live.
 
 pub mod embedded;
+pub mod feed;
 pub mod postgres;
 pub mod select;
 pub mod tail;
