@@ -6,9 +6,9 @@ use crate::postgres::failure::failure;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::{AsyncMessage, Client, Notification};
 
 /// The settings that the outbox's trigger function has too, so that both give equal text for equal rows.
 const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'iso_8601'; \
@@ -30,6 +30,42 @@ pub async fn connect(
     statement_timeout: Duration,
     bell: Option<Arc<Notify>>,
 ) -> Result<(Client, JoinHandle<()>)> {
+    open(address, statement_timeout, bell.map_or(Ear::Deaf, Ear::Bell)).await
+}
+
+/// Connects, and hands over each notification. The connection waits while so many are not taken, so who asks it
+/// something must take them meanwhile. The receiver ends with the connection.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_to_hear(
+    address: &Address,
+    waiting: usize,
+) -> Result<(Client, mpsc::Receiver<Notification>, JoinHandle<()>)> {
+    let (sender, heard) = mpsc::channel(waiting);
+    let (client, task) = open(address, Duration::ZERO, Ear::Each(sender)).await?;
+    Ok((client, heard, task))
+}
+
+/// What happens to notifications.
+enum Ear {
+    Deaf,
+    Bell(Arc<Notify>),
+    Each(mpsc::Sender<Notification>),
+}
+
+impl Ear {
+    async fn hear(&self, notification: Notification) {
+        match self {
+            Ear::Deaf => {}
+            Ear::Bell(bell) => bell.notify_one(),
+            // Nobody listens any more: the client is about to be dropped.
+            Ear::Each(sender) => drop(sender.send(notification).await),
+        }
+    }
+}
+
+async fn open(address: &Address, statement_timeout: Duration, ear: Ear) -> Result<(Client, JoinHandle<()>)> {
     let doing = format!("connecting to Postgres at {}", address.shown());
     let attempt = async {
         let (client, mut connection) =
@@ -38,7 +74,7 @@ pub async fn connect(
         let task = tokio::spawn(async move {
             while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
                 match message {
-                    Ok(AsyncMessage::Notification(_)) => bell.iter().for_each(|bell| bell.notify_one()),
+                    Ok(AsyncMessage::Notification(notification)) => ear.hear(notification).await,
                     Ok(_) => {}
                     Err(error) => {
                         tracing::debug!(server = name, error = %error, "a connection ended");
@@ -46,7 +82,9 @@ pub async fn connect(
                     }
                 }
             }
-            bell.iter().for_each(|bell| bell.notify_one());
+            if let Ear::Bell(bell) = ear {
+                bell.notify_one();
+            }
         });
         client.batch_execute(&settings(statement_timeout)).await.map_err(|error| failure(&doing, error))?;
         Ok((client, task))

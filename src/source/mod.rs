@@ -1,6 +1,7 @@
 //! Following one product's change feed. A source knows no socket; it hands batches of events to its feed.
 
 pub mod embedded;
+pub mod postgres_listen;
 pub mod postgres_outbox;
 
 use crate::error::{Error, Kind, Result};
