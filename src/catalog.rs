@@ -37,11 +37,11 @@ impl Catalog {
         }
     }
 
-    /// Adds a resource that was found while serving; whether its name was free.
+    /// Adds a resource; whether its name was free.
     pub fn add(&self, served: Served) -> bool {
         let name = served.resource.name.clone();
         let mut resources = self.resources.write().unwrap_or_else(PoisonError::into_inner);
-        if self.aliases.contains_key(&name) || resources.contains_key(&name) {
+        if resources.contains_key(&name) {
             return false;
         }
         resources.insert(name, Arc::new(served));

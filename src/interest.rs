@@ -7,6 +7,7 @@
 use crate::event::Offset;
 use crate::filter::{Filter, Topic};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 pub struct Interests {
     patterns: Mutex<HashMap<String, State>>,
     changed: Notify,
+    settled: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -52,12 +54,28 @@ impl Interests {
 
     /// The offset after which every message that the filter matches is in the log, if that is so.
     pub fn since(&self, filter: &Filter) -> Option<Offset> {
-        self.patterns().get(&pattern_of(filter)).and_then(|state| state.since)
+        let patterns = self.patterns();
+        let since = |pattern: &str| patterns.get(pattern).and_then(|state| state.since);
+        // What matches is followed too while everything is.
+        [since(&pattern_of(filter)), since("#")].into_iter().flatten().min()
     }
 
     /// Whether the broker was asked for everything that somebody watches.
     pub fn is_settled(&self) -> bool {
         self.patterns().values().all(|state| state.since.is_some())
+    }
+
+    /// Completes when the broker was asked for everything that somebody watches.
+    pub async fn settled(&self) {
+        loop {
+            let mut told = pin!(self.settled.notified());
+            // Heard from here on, so that what settles between the look and the wait is not missed.
+            told.as_mut().enable();
+            if self.is_settled() {
+                return;
+            }
+            told.await;
+        }
     }
 
     /// Completes when there is a new pattern since the last call.
@@ -79,6 +97,8 @@ impl Interests {
         if state.watchers == 0 && state.left.is_none() {
             state.left = Some(Instant::now());
         }
+        drop(patterns);
+        self.settled.notify_waiters();
     }
 
     /// What the broker was asked for is no longer so: each pattern has to be asked for again.
@@ -96,13 +116,16 @@ impl Interests {
     /// Forgets the patterns that nobody has watched for `linger`, and returns those that were followed.
     pub fn forget(&self, linger: Duration) -> Vec<String> {
         let mut forgotten = Vec::new();
-        self.patterns().retain(|pattern, state| {
+        let mut patterns = self.patterns();
+        patterns.retain(|pattern, state| {
             let is_kept = state.watchers > 0 || state.left.is_some_and(|left| left.elapsed() < linger);
             if !is_kept && state.since.is_some() {
                 forgotten.push(pattern.clone());
             }
             is_kept
         });
+        drop(patterns);
+        self.settled.notify_waiters();
         forgotten
     }
 
@@ -122,11 +145,15 @@ impl Drop for Interest {
     }
 }
 
+/// The longest pattern that a broker can be asked for, in bytes; of a longer one everything is asked for.
+const LONGEST: usize = 255;
+
 fn pattern_of(filter: &Filter) -> String {
-    match filter {
-        Filter::Topic(Topic(words)) => words.join("."),
-        _ => "#".to_owned(),
-    }
+    let pattern = match filter {
+        Filter::Topic(Topic(words)) => Some(words.join(".")),
+        _ => None,
+    };
+    pattern.filter(|pattern| pattern.len() <= LONGEST).unwrap_or_else(|| "#".to_owned())
 }
 
 #[cfg(test)]
@@ -155,6 +182,17 @@ mod tests {
         assert_eq!(interests.since(&topic("a.#")), None);
     }
 
+    #[test]
+    fn a_pattern_is_followed_at_least_as_long_as_everything_is() {
+        let interests = Arc::new(Interests::default());
+        let _watchers = (interests.want(&topic("a.#")), interests.want(&topic("#")));
+        interests.follow("a.#", 7);
+        interests.follow("#", 3);
+        assert_eq!((interests.since(&topic("a.#")), interests.since(&topic("b"))), (Some(3), Some(3)));
+        interests.follow("#", 9);
+        assert_eq!((interests.since(&topic("a.#")), interests.since(&topic("b"))), (Some(7), Some(9)));
+    }
+
     #[tokio::test]
     async fn only_a_pattern_that_is_not_followed_yet_tells_the_source() {
         let interests = Arc::new(Interests::default());
@@ -166,5 +204,19 @@ mod tests {
         interests.lose();
         interests.changed().await;
         assert_eq!(interests.missing(), ["x"]);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_once_everything_that_is_watched_is_followed() {
+        let interests = Arc::new(Interests::default());
+        interests.settled().await;
+        let (_first, second) = (interests.want(&topic("x")), interests.want(&topic("y")));
+        let mut waiting = pin!(interests.settled());
+        let short = Duration::from_millis(20);
+        interests.follow("x", 1);
+        assert!(tokio::time::timeout(short, waiting.as_mut()).await.is_err());
+        drop(second);
+        interests.forget(Duration::ZERO);
+        assert!(tokio::time::timeout(short, waiting.as_mut()).await.is_ok());
     }
 }

@@ -27,10 +27,33 @@ pub struct Resource {
     pub private: bool,
     /// Whether `PUT`, `PATCH`, `DELETE` (and `POST` on an append-only one) are accepted over HTTP.
     pub writable: bool,
+    /// What its source promises of a change.
+    pub delivery: Delivery,
     /// Patterns of dotted names whose keys nobody sees; `*` is any run of characters, case ignored.
     pub hide: Vec<Box<str>>,
     /// Who may read it.
     pub read: Read,
+}
+
+/// How often a change is told to who is connected, or comes back in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    Exact,
+    /// A broker sends again what it does not know to have arrived.
+    AtLeastOnce,
+    /// Nobody keeps it for who is away (`NOTIFY`).
+    AtMostOnce,
+}
+
+impl Delivery {
+    /// The words in `/api`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Delivery::Exact => "exactly once",
+            Delivery::AtLeastOnce => "at least once",
+            Delivery::AtMostOnce => "at most once",
+        }
+    }
 }
 
 /// Who may read a resource.
@@ -58,6 +81,7 @@ impl Resource {
             ignore_case: false,
             private: false,
             writable: true,
+            delivery: Delivery::Exact,
             hide: Vec::new(),
             read: Read::Anyone,
         }

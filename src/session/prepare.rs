@@ -31,7 +31,7 @@ pub enum Begin {
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
 /// How long a list waits for the log to have everything that it contains, so that its position needs no mark.
-const SETTLE: Duration = Duration::from_millis(50);
+const SETTLE: Duration = Duration::from_millis(150);
 
 /// Between two tries of a list that the store would not give.
 const FIRST_RETRY: Duration = Duration::from_millis(200);

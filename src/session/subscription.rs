@@ -145,7 +145,9 @@ impl Subscription {
         let following = self.watches.iter().filter(follows);
         let others = following.clone().filter(|held| !contains(held)).map(|held| &*held.filter);
         let own = verdict(others, &self.sight, entry);
-        match following.clone().any(|held| contains(&held)) {
+        // A list may also be ahead of the unit's cursor: it was read while the shard was behind the log.
+        let is_listed = |held: &Held| held.can_restart && held.follows_after().is_some_and(|from| entry.offset <= from);
+        match following.clone().any(|held| contains(&held)) || self.watches.iter().any(is_listed) {
             true => self.judge_again(own, entry),
             false => own,
         }

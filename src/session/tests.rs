@@ -107,21 +107,38 @@ fn what_a_view_is_told_again_behind_a_list_ends_with_the_last_state() {
     }
 }
 
+/// The list has everything up to here.
+const CONTAINED: Offset = 3;
+
 #[test]
 fn changes_that_one_list_of_a_view_contains_end_with_the_last_state() {
-    for way in ways() {
-        let contained = 3;
-        let mut view = view(Some(contained));
+    end_with_the_last_state(|| view(Some(CONTAINED)));
+}
+
+/// The shard is not as far as the log was when the list was read.
+#[test]
+fn changes_that_one_list_of_a_view_is_ahead_of_end_with_the_last_state() {
+    end_with_the_last_state(|| {
+        let mut view = view(None);
+        view.watches[1].stage = Stage::Following { from: CONTAINED, contained: None };
+        view
+    });
+}
+
+/// Whatever happens behind the list, and also if nothing does.
+fn end_with_the_last_state(begin: impl Fn() -> Subscription) {
+    for (way, steps) in ways().flat_map(|way| [(way, CONTAINED as usize), (way, way.len() - 1)]) {
+        let mut view = begin();
         // The first watch had told of it, or the list has it, or nobody has.
-        let listed = if way[contained as usize] == "off" {
+        let listed = if way[CONTAINED as usize] == "off" {
             "off"
         } else if way[0] == "on" {
             "on"
         } else {
             "absent"
         };
-        let told = entries(&way).into_iter().map(|entry| (view.judge(&entry), entry));
-        let expected = if way[5] == "gone" { "absent" } else { way[5] };
-        assert_eq!(last_state(listed, told), expected, "{way:?}");
+        let told = entries(&way[..=steps]).into_iter().map(|entry| (view.judge(&entry), entry));
+        let expected = if way[steps] == "gone" { "absent" } else { way[steps] };
+        assert_eq!(last_state(listed, told), expected, "{way:?} in {steps} steps");
     }
 }
