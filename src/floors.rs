@@ -42,7 +42,7 @@ const HOMES: [(&str, &[&str]); 20] = [
     ("json_patch", &["patch"]),
     ("jsonwebtoken", &["auth"]),
     ("lapin", &["source::rabbitmq"]),
-    ("mongodb", &["mongodb", "source::mongodb", "store::mongodb"]),
+    ("mongodb", &["mongodb*"]),
     ("pgwire_replication", &["postgres*"]),
     ("prometheus_client", &["metrics"]),
     ("rustls", &["handshake", "postgres*", "server", "wire"]),

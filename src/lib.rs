@@ -7,9 +7,9 @@
 //! # The drawing
 //!
 //! ```text
-//!   Postgres      embedded store              browser    service    tail
-//!      │               │                         ▲          ▲         ▲
-//!      ▼               ▼                         ▼          ▼         ▼
+//!   Postgres   MongoDB   RabbitMQ   embedded   browser    service    tail
+//!      │          │         │       store │      ▲          ▲         ▲
+//!      ▼          ▼         ▼             ▼      ▼          ▼         ▼
 //!   source: one product's change → event      wire, frame: bytes ⇄ messages
 //!      │                                         │                    ▲
 //!      ▼                                         ▼                    │
@@ -37,7 +37,8 @@
 //!    begins: history up to it, live after it, no gap, no repeat.
 //!    `it::exact::every_watch_is_exact_while_transactions_overlap_and_fail`
 //! 3. **A list is exact**: the state at one snapshot; every change not contained in that snapshot follows once, and
-//!    none that is contained. The same test, `it::exact::every_watch_of_the_embedded_store_is_exact`,
+//!    none that is contained. The same test, `…_by_slot`, `it::exact::every_watch_of_mongodb_is_exact`,
+//!    `it::exact::every_watch_of_the_embedded_store_is_exact`,
 //!    `it::monorail` `r5_between_the_list_and_the_changes_there_is_no_gap_and_no_repeat`
 //! 4. **A resume is honest**: `complete` and exactly what was missed, or a named reason and a fresh list. Never a
 //!    partial answer that looks whole. Transcripts `resuming` and `short_memory`;
@@ -59,7 +60,8 @@
 //!    `it::demo::ctrl_c_ends_a_demo_at_once_and_well`
 //! 10. **Positions, not processes, carry state**: with the log on disk, kill −9 at any moment loses no committed
 //!     change for a client that resumes, and repeats none.
-//!     `it::resume::with_a_log_on_disk_no_kill_makes_a_resume_incomplete`, `it::kill`,
+//!     `it::resume::with_a_log_on_disk_no_kill_makes_a_resume_incomplete`, `with_mongodb_…`, `it::kill`,
+//!     `it::rabbitmq::exact`,
 //!     `log::disk::what_was_acknowledged_is_there_after_kill_9_and_nothing_is_half_there`,
 //!     `a_machine_that_went_down_means_a_new_epoch_unless_every_append_was_on_the_disk`
 //!
@@ -74,7 +76,7 @@
 //! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`pump`] · [`mailbox`] ·
 //!   [`shard`] · [`session`]
 //! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`]
-//!   what both need of Postgres · [`pairs`] and [`record`] what the disk holds · [`catalog`] what is served
+//!   and [`mongodb`] what both need of these · [`pairs`] and [`record`] what the disk holds · [`catalog`] what is served
 //! - The wire: [`frame`] · [`wire`] · [`handshake`] · [`dialect`] · [`patch`] · [`connection`] · [`server`]
 //! - Doors: [`api`] HTTP · [`console`] the page · [`auth`] tokens · [`config`] · [`metrics`] · [`demo`] ·
 //!   [`mod@bench`]
@@ -90,6 +92,11 @@
 //!   the list's snapshot contains its transaction. A cut by time, sequence or WAL position is wrong: a commit is in
 //!   the WAL before it is visible. For the same reason the hub remembers recent stamps: an entry may be logged
 //!   before a snapshot can see it, and then has to be offered again behind the list.
+//! - **A feed of messages is measured by itself.** A broker's messages carry no version that a row could be compared
+//!   with, so the mark of such a resource is how many were received: a barrier waits for those, and a list whose rows
+//!   are in another store is followed by everything received since before it was read. What a source must ask a
+//!   broker for is told by the watches ([`interest`]), and since when a pattern is followed decides whether a resume
+//!   can be complete.
 //! - **The shard is below the session.** It owns sockets and groups and writes without asking; it knows the session
 //!   only as an [`Owner`](shard::Owner), which it tells that pushes were held back or that history broke. So live
 //!   delivery, the hot path, touches no state of a client.
@@ -132,6 +139,7 @@ pub mod log;
 pub mod mailbox;
 pub mod message;
 pub mod metrics;
+pub mod mongodb;
 pub mod pairs;
 pub mod patch;
 pub mod postgres;

@@ -3,13 +3,19 @@
 //! Promise: a list followed by what was received after its mark misses nothing. It may be told what the list has
 //! already, for messages carry no version that could be compared with the rows'.
 
+use crate::document::Document;
 use crate::error::{Error, Kind, Result};
-use crate::event::Mark;
+use crate::event::{Mark, Stamp};
 use crate::query::Query;
 use crate::resource::Resource;
 use crate::store::{Condition, Snapshot, Store, Write, Written};
 use async_trait::async_trait;
+use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a list waits until its resource is followed.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far a feed of messages has come.
 #[async_trait]
@@ -19,16 +25,32 @@ pub trait Progress: Send + Sync {
     async fn mark(&self) -> Result<Mark>;
 }
 
+/// Where lines go that clients write.
+#[async_trait]
+pub trait Outlet: Send + Sync {
+    /// Sends a line under a routing key, and returns when the product has it.
+    ///
+    /// # Errors
+    /// `Unreachable` or `Refused`, as the product says.
+    async fn send(&self, key: &str, body: &Value) -> Result<()>;
+}
+
 /// The rows of a feed.
 pub struct FeedStore {
     rows: Option<Arc<dyn Store>>,
     progress: Arc<dyn Progress>,
+    outlet: Option<Arc<dyn Outlet>>,
 }
 
 impl FeedStore {
     /// A store of a feed; without `rows` it can only be watched.
     pub fn new(rows: Option<Arc<dyn Store>>, progress: Arc<dyn Progress>) -> FeedStore {
-        FeedStore { rows, progress }
+        FeedStore { rows, progress, outlet: None }
+    }
+
+    /// The same, with a place to which lines can be written.
+    pub fn with_outlet(self, outlet: Arc<dyn Outlet>) -> FeedStore {
+        FeedStore { outlet: Some(outlet), ..self }
     }
 }
 
@@ -38,8 +60,10 @@ impl Store for FeedStore {
         let Some(rows) = &self.rows else {
             return Err(Error::new(Kind::Refused, format!("{} has changes, and no rows to read", resource.name)));
         };
-        // Taken first: what arrives while the rows are read is told after them.
-        let mark = self.progress.mark().await?;
+        // Taken first: what arrives while the rows are read is told after them. Of a feed that is not followed now
+        // nothing is in the list; once it is, those who got this list are told to start over.
+        let marking = tokio::time::timeout(PATIENCE, self.progress.mark());
+        let mark = marking.await.unwrap_or(Ok(Mark::Offset(0)))?;
         let snapshot = rows.query(resource, query).await?;
         Ok(Snapshot { mark, ..snapshot })
     }
@@ -48,7 +72,13 @@ impl Store for FeedStore {
         self.progress.mark().await
     }
 
-    async fn write(&self, resource: &Resource, _: &str, _: Write, _: &Condition) -> Result<Written> {
+    /// A line's routing key is its id; without one its `level`, as loggers route.
+    async fn write(&self, resource: &Resource, id: &str, write: Write, _: &Condition) -> Result<Written> {
+        if let (Some(outlet), Write::Append(body)) = (&self.outlet, &write) {
+            let level = body.get("level").and_then(Value::as_str).unwrap_or_default();
+            outlet.send(if id.is_empty() { level } else { id }, body).await?;
+            return Ok(Written { before: None, after: Some(Document::new(body.clone())), stamp: Stamp::None });
+        }
         Err(Error::new(Kind::Refused, format!("{} follows messages and takes no writes", resource.name)))
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod embedded;
 pub mod feed;
+pub mod gather;
+pub mod mongodb;
 pub mod postgres;
 pub mod select;
 pub mod tail;
