@@ -1,6 +1,7 @@
 //! Following one product's change feed. A source knows no socket; it hands batches of events to its feed.
 
 pub mod embedded;
+pub mod mongodb;
 pub mod postgres_listen;
 pub mod postgres_outbox;
 
@@ -171,6 +172,21 @@ pub enum End {
     Stopped,
     /// The other side ended the connection; connect again.
     Disconnected,
+}
+
+impl End {
+    /// How a run ended whose connection may have been lost: that is no failure, once it was there.
+    pub fn of(end: Result<End>, is_lost: bool, health: &Health) -> Result<End> {
+        match end {
+            Err(_) if is_lost => Ok(End::Disconnected),
+            // The server's last word may come before the end of the connection.
+            Err(error) if error.kind() == Kind::Unreachable && !matches!(health.state(), State::Starting) => {
+                tracing::debug!(error = %error.chain(), "a connection is lost");
+                Ok(End::Disconnected)
+            }
+            end => end,
+        }
+    }
 }
 
 /// Follows one change feed.
