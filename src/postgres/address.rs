@@ -23,11 +23,12 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Address {
     pub(super) config: Config,
     pub(super) tls: MakeRustlsConnect,
+    pub(super) security: Security,
     shown: String,
 }
 
 /// The TLS part of a URL.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Security {
     pub(super) mode: Option<String>,
     pub(super) root: Option<String>,
@@ -65,7 +66,7 @@ impl Address {
             config.application_name("tidings");
         }
         let shown = show(&config);
-        Ok(Address { config, tls, shown })
+        Ok(Address { config, tls, security, shown })
     }
 
     /// A manager of pooled connections to this address.

@@ -15,9 +15,14 @@ const SETTINGS: &str = "set timezone = 'UTC'; set datestyle = 'ISO'; set interva
      set bytea_output = 'hex'; set extra_float_digits = 1; set lc_monetary = 'C'; \
      set client_min_messages = 'warning';";
 
+/// Our own schema is no place for the user's tables: a role of its name would have it in its search path.
+const SEARCH_PATH: &str = "select set_config('search_path', coalesce(nullif(array_to_string(array( \
+         select quote_ident(name) from unnest(current_schemas(false)) with ordinality as s(name, place) \
+         where name <> 'tidings' order by place), ', '), ''), 'public'), false);";
+
 /// What every connection says first. A statement timeout of zero is none.
 pub fn settings(statement_timeout: Duration) -> String {
-    format!("{SETTINGS} set statement_timeout = {};", statement_timeout.as_millis())
+    format!("{SETTINGS} {SEARCH_PATH} set statement_timeout = {};", statement_timeout.as_millis())
 }
 
 /// Connects, and rings `bell` whenever a notification arrives and when the connection ends. The task drives the

@@ -3,10 +3,12 @@
 use crate::error::{Kind, Result};
 use crate::finding::Finding;
 use crate::postgres::address::Address;
+use crate::postgres::capture::{Readiness, Way, Wish};
 use crate::postgres::connect::connect;
 use crate::postgres::failure::failure;
 use crate::postgres::name::{TableName, literal, quote};
-use crate::postgres::outbox::{self, Lack, State};
+use crate::postgres::outbox::{Lack, State};
+use crate::postgres::slot_doctor;
 use crate::postgres::table::{self, Binding};
 use std::time::Duration;
 use tokio_postgres::Client;
@@ -15,14 +17,14 @@ use tokio_postgres::Client;
 const OLDEST: i32 = 13;
 
 /// Looks at everything that following these tables needs, in the order in which it is needed. Stops early only
-/// where nothing further can be asked. `install` is the command that installs the outbox.
-pub async fn examine(address: &Address, bindings: &[Binding], install: &str) -> Vec<Finding> {
+/// where nothing further can be asked. `install` is the command that installs what capturing needs.
+pub async fn examine(address: &Address, bindings: &[Binding], wish: &Wish, install: &str) -> Vec<Finding> {
     let (client, _task) = match connect(address, Duration::from_secs(30), None).await {
         Ok(connection) => connection,
         Err(error) => return vec![Finding::of(&error)],
     };
     let mut findings = Vec::new();
-    if let Err(error) = look(&client, address, bindings, install, &mut findings).await {
+    if let Err(error) = look(&client, address, bindings, wish, install, &mut findings).await {
         findings.push(Finding::of(&error));
     }
     findings
@@ -32,6 +34,7 @@ async fn look(
     client: &Client,
     address: &Address,
     bindings: &[Binding],
+    wish: &Wish,
     install: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<()> {
@@ -67,7 +70,12 @@ async fn look(
     if !captured.is_empty() {
         findings.push(Finding::good(format!("{} of {} tables can be read", captured.len(), bindings.len())));
     }
-    match outbox::state_of(client, &captured).await {
+    let readiness = Readiness::of(client, &wish.publication, &captured).await?;
+    if readiness.way(wish.way) == Way::Slot {
+        findings.extend(slot_doctor::examine(client, wish, &readiness, install).await?);
+        return Ok(());
+    }
+    match readiness.outbox {
         Ok(state) => {
             judge(&state, install, findings);
             findings.extend(missing_rights(client, &state, &user).await?);

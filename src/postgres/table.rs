@@ -5,10 +5,11 @@ use crate::error::{Error, Kind, Result};
 use crate::postgres::failure::failure;
 use crate::postgres::form::{self, Form};
 use crate::postgres::name::{TableName, quote};
+use crate::postgres::types::{Family, Types};
 use crate::resource::{join_key, split_key};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_postgres::Client;
 
@@ -50,28 +51,6 @@ pub struct Column {
     pub generated: bool,
     /// `generated always as identity`.
     pub identity: bool,
-}
-
-/// What a column's values are, as far as comparing them goes. Domains are what they are made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// `text` and `varchar`. `plain`: equal means equal bytes; `ordered`: bytes ascend as code points do.
-    Text {
-        plain: bool,
-        ordered: bool,
-    },
-    Enum,
-    Bool,
-    /// `smallint`, `integer`, `bigint`.
-    Integer,
-    /// `double precision`.
-    Float,
-    Numeric,
-    Uuid,
-    /// `timestamptz`.
-    Time,
-    Json,
-    Other,
 }
 
 /// A row as a document, with its key as text.
@@ -183,8 +162,9 @@ pub async fn load(client: &Client, bindings: &[Binding]) -> Result<Vec<Table>> {
         });
     }
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let types = load_types(client, &oids).await.map_err(|error| failure(doing, error))?;
     let columns = client.query(COLUMNS, &[&oids]).await.map_err(|error| failure(doing, error))?;
+    let kinds: Vec<u32> = columns.iter().map(|row| row.get(2)).collect();
+    let types = Types::load(client, &kinds).await.map_err(|error| failure(doing, error))?;
     for row in &columns {
         let owner: u32 = row.get(0);
         let kind: u32 = row.get(2);
@@ -192,8 +172,8 @@ pub async fn load(client: &Client, bindings: &[Binding]) -> Result<Vec<Table>> {
             table.columns.push(Column {
                 name: row.get(1),
                 type_name: row.get(3),
-                family: family(&types, kind, Family::Text { plain: row.get(7), ordered: row.get(8) }),
-                form: form_of(&types, kind),
+                family: types.family(kind, Family::Text { plain: row.get(7), ordered: row.get(8) }),
+                form: types.form(kind),
                 required: row.get(4),
                 generated: row.get(5),
                 identity: row.get(6),
@@ -230,102 +210,6 @@ const COLUMNS: &str = "select a.attrelid, a.attname::text, a.atttypid, format_ty
      getdatabaseencoding() in ('UTF8', 'LATIN1') \
      from pg_attribute a left join pg_collation l on l.oid = a.attcollation \
      where a.attrelid = any($1) and a.attnum > 0 and not a.attisdropped order by a.attrelid, a.attnum";
-
-/// Every type that the columns are made of, however deep.
-const TYPES: &str = "with recursive reached (oid) as ( \
-         select a.atttypid from pg_attribute a where a.attrelid = any($1) and a.attnum > 0 and not a.attisdropped \
-         union \
-         select inner_type.oid from reached join pg_type t on t.oid = reached.oid cross join lateral ( \
-             select t.typbasetype where t.typtype = 'd' \
-             union all select t.typelem where t.typcategory = 'A' and t.typelem <> 0 \
-             union all select a.atttypid from pg_attribute a where t.typtype = 'c' and a.attrelid = t.typrelid \
-                 and a.attnum > 0 and not a.attisdropped) as inner_type (oid)) \
-     select t.oid, t.typtype::text, t.typcategory = 'A' and t.typelem <> 0, t.typelem, t.typbasetype, \
-         array(select a.attname::text from pg_attribute a where t.typtype = 'c' and a.attrelid = t.typrelid \
-             and a.attnum > 0 and not a.attisdropped order by a.attnum), \
-         array(select a.atttypid from pg_attribute a where t.typtype = 'c' and a.attrelid = t.typrelid \
-             and a.attnum > 0 and not a.attisdropped order by a.attnum) \
-     from reached join pg_type t on t.oid = reached.oid";
-
-/// What a type is made of.
-enum Made {
-    Base,
-    Enum,
-    Domain(u32),
-    Array(u32),
-    Composite(Vec<(String, u32)>),
-}
-
-async fn load_types(client: &Client, oids: &[u32]) -> std::result::Result<HashMap<u32, Made>, tokio_postgres::Error> {
-    let rows = client.query(TYPES, &[&oids]).await?;
-    let made = rows.iter().map(|row| {
-        let made = match (row.get::<_, &str>(1), row.get::<_, bool>(2)) {
-            ("d", _) => Made::Domain(row.get(4)),
-            ("e", _) => Made::Enum,
-            ("c", _) => {
-                let names: Vec<String> = row.get(5);
-                Made::Composite(names.into_iter().zip(row.get::<_, Vec<u32>>(6)).collect())
-            }
-            (_, true) => Made::Array(row.get(3)),
-            _ => Made::Base,
-        };
-        (row.get(0), made)
-    });
-    Ok(made.collect())
-}
-
-/// The oids of built-in types are fixed for ever.
-mod builtin {
-    pub const BOOL: u32 = 16;
-    pub const BYTEA: u32 = 17;
-    pub const INT8: u32 = 20;
-    pub const INT2: u32 = 21;
-    pub const INT4: u32 = 23;
-    pub const TEXT: u32 = 25;
-    pub const JSON: u32 = 114;
-    pub const FLOAT8: u32 = 701;
-    pub const VARCHAR: u32 = 1043;
-    pub const TIMESTAMPTZ: u32 = 1184;
-    pub const NUMERIC: u32 = 1700;
-    pub const UUID: u32 = 2950;
-    pub const JSONB: u32 = 3802;
-}
-
-fn form_of(types: &HashMap<u32, Made>, oid: u32) -> Form {
-    match types.get(&oid) {
-        Some(Made::Domain(base)) => form_of(types, *base),
-        Some(Made::Array(element)) => match form_of(types, *element) {
-            Form::Plain => Form::Plain,
-            form => Form::Array(Box::new(form)),
-        },
-        Some(Made::Composite(attributes)) => Form::Composite(
-            attributes
-                .iter()
-                .map(|(name, oid)| (name.clone(), form_of(types, *oid)))
-                .filter(|(_, form)| *form != Form::Plain)
-                .collect(),
-        ),
-        _ if oid == builtin::TIMESTAMPTZ => Form::Time,
-        _ if oid == builtin::BYTEA => Form::Bytes,
-        _ => Form::Plain,
-    }
-}
-
-fn family(types: &HashMap<u32, Made>, oid: u32, text: Family) -> Family {
-    match (types.get(&oid), oid) {
-        (Some(Made::Domain(base)), _) => family(types, *base, text),
-        (Some(Made::Enum), _) => Family::Enum,
-        (_, builtin::TEXT | builtin::VARCHAR) => text,
-        (_, builtin::BOOL) => Family::Bool,
-        (_, builtin::INT2 | builtin::INT4 | builtin::INT8) => Family::Integer,
-        (_, builtin::FLOAT8) => Family::Float,
-        (_, builtin::NUMERIC) => Family::Numeric,
-        (_, builtin::UUID) => Family::Uuid,
-        (_, builtin::TIMESTAMPTZ) => Family::Time,
-        (_, builtin::JSON | builtin::JSONB) => Family::Json,
-        _ => Family::Other,
-    }
-}
 
 /// A key must be there and must not be null.
 fn check_key(table: &Table) -> Result<()> {

@@ -4,6 +4,7 @@ pub mod embedded;
 pub mod mongodb;
 pub mod postgres_listen;
 pub mod postgres_outbox;
+pub mod postgres_slot;
 
 use crate::error::{Error, Kind, Result};
 use crate::event::{Mark, Offset, ResourceEvent};

@@ -67,10 +67,7 @@ impl Source for PostgresListen {
         let lost = client.is_closed();
         drop(client);
         connection.abort();
-        match end {
-            Err(_) if lost => Ok(End::Disconnected),
-            end => end,
-        }
+        End::of(end, lost, feed.health())
     }
 }
 

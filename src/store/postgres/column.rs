@@ -6,7 +6,8 @@ use super::parameters::Parameters;
 use crate::filter::Test;
 use crate::filter::number::Number;
 use crate::postgres::name::quote;
-use crate::postgres::table::{Column, Family};
+use crate::postgres::table::Column;
+use crate::postgres::types::Family;
 use serde_json::Value;
 
 /// A column, and whether its text is what counts (it is the key, or called `id`).

@@ -8,7 +8,8 @@ use super::column::{self, Subject};
 use super::parameters::Parameters;
 use crate::filter::{Filter, Path, Test};
 use crate::postgres::name::quote;
-use crate::postgres::table::{Column, Family, Table};
+use crate::postgres::table::{Column, Table};
+use crate::postgres::types::Family;
 use crate::resource::Resource;
 use serde_json::{Value, json};
 

@@ -2,7 +2,8 @@
 
 use super::condition::Translator;
 use crate::postgres::name::quote;
-use crate::postgres::table::{Column, Family, Table};
+use crate::postgres::table::{Column, Table};
+use crate::postgres::types::Family;
 use crate::query::{Direction, Query};
 
 /// What follows `order by`; `None` when the server must sort.
