@@ -5,6 +5,7 @@ pub mod mongodb;
 pub mod postgres_listen;
 pub mod postgres_outbox;
 pub mod postgres_slot;
+pub mod rabbitmq;
 
 use crate::error::{Error, Kind, Result};
 use crate::event::{Mark, Offset, ResourceEvent};

@@ -1,0 +1,439 @@
+//! One connection: takes messages from all queues in turn, hands them over in batches, and acknowledges each batch
+//! once it is in the log.
+
+use super::bindings::{Bindings, Outcome};
+use super::change::{Read, Reader};
+use super::connect::{self, channel, failure};
+use super::dead::Dead;
+use super::place::{Place, Queue};
+use super::queue::{self, Kept};
+use super::replica::Replica;
+use super::{Binding, Settings};
+use crate::error::{Error, Kind, Result};
+use crate::event::{Offset, Reason, ResourceEvent};
+use crate::source::{End, Feed};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{self, BoxStream, FuturesOrdered, SelectAll, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::BasicAckOptions;
+use lapin::types::{AMQPValue, ShortString};
+use lapin::{Channel, Connection, Consumer};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many messages are handed over at once, and about so many bytes.
+const BATCH: usize = 512;
+const BATCH_BYTES: usize = 4 << 20;
+
+/// So many batches may be on their way into the log.
+const IN_FLIGHT: usize = 4;
+
+/// How often what nobody watches any more is looked for.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is made sure that the exchanges are there: nobody tells when one is deleted.
+const CHECK_EVERY: u32 = 5;
+
+/// What one connection does.
+pub(super) struct Following<'a> {
+    connection: Connection,
+    settings: &'a Settings,
+    feed: &'a Feed,
+    place: Place,
+    replicas: HashMap<Arc<str>, Replica>,
+    dead: Dead,
+    /// Of each binding, once it is consumed.
+    channels: Vec<Channel>,
+    happenings: SelectAll<BoxStream<'static, Happening>>,
+    bindings: Bindings,
+    logging: FuturesOrdered<BoxFuture<'static, Option<Acknowledgements>>>,
+    /// The log did not take something, so the replicas are ahead of it.
+    is_ahead: bool,
+}
+
+/// What happens at one of the bindings, by their number.
+enum Happening {
+    Message(usize, Box<Delivery>),
+    /// There will be no more messages; why, if the broker says.
+    Ended(usize, Option<lapin::Error>),
+    /// Somebody watches a new pattern.
+    Wanted(usize),
+}
+
+/// The newest message of each channel that is in a batch.
+type Acknowledgements = Vec<(Channel, u64)>;
+
+/// What is handed over at once.
+#[derive(Default)]
+struct Batch {
+    events: Vec<ResourceEvent>,
+    messages: usize,
+    bytes: usize,
+    /// By binding.
+    newest: HashMap<usize, u64>,
+    /// Whether the place has to be written.
+    moves: bool,
+}
+
+impl<'a> Following<'a> {
+    /// Nothing is consumed yet.
+    pub(super) fn new(
+        connection: Connection,
+        settings: &'a Settings,
+        feed: &'a Feed,
+        place: Place,
+        replicas: HashMap<Arc<str>, Replica>,
+    ) -> Following<'a> {
+        Following {
+            connection,
+            settings,
+            feed,
+            place,
+            replicas,
+            dead: Dead::new(&settings.prefix),
+            channels: Vec::new(),
+            happenings: SelectAll::new(),
+            bindings: Bindings::new(settings.bindings.len()),
+            logging: FuturesOrdered::new(),
+            is_ahead: false,
+        }
+    }
+
+    /// Follows until the connection or the program ends. `is_late`: others may have watched before.
+    pub(super) async fn run(&mut self, is_late: bool) -> Result<End> {
+        self.begin(is_late).await?;
+        let mut look = tokio::time::interval(LOOK);
+        let mut looks = 0;
+        loop {
+            let is_free = self.logging.len() < IN_FLIGHT;
+            tokio::select! {
+                Some(happening) = self.happenings.next(), if is_free => self.take(happening).await?,
+                Some(logged) = self.logging.next() => self.acknowledge(logged).await?,
+                Some((number, outcome)) = self.bindings.done() => self.bound(number, outcome).await?,
+                () = self.feed.health().rung() => {
+                    if self.feed.health().is_stopping() {
+                        return Ok(End::Stopped);
+                    }
+                }
+                _ = look.tick() => {
+                    looks += 1;
+                    self.look(looks % CHECK_EVERY == 0).await?;
+                }
+            }
+        }
+    }
+
+    /// Lets what was handed over arrive and acknowledges it; returns what was told, if the log has all of it.
+    pub(super) async fn finish(mut self) -> Option<HashMap<Arc<str>, Replica>> {
+        while let Some(logged) = self.logging.next().await {
+            if self.acknowledge(logged).await.is_err() {
+                break;
+            }
+        }
+        connect::end(&self.connection).await;
+        (!self.is_ahead).then_some(self.replicas)
+    }
+
+    async fn begin(&mut self, is_late: bool) -> Result<()> {
+        self.discard_others().await?;
+        let control = channel(&self.connection).await?;
+        self.bindings.control = Some(control);
+        let mut is_behind = false;
+        for number in 0..self.settings.bindings.len() {
+            is_behind |= connect::in_time(self.open(number, is_late)).await?;
+        }
+        self.feed.push(Vec::new(), Some(self.place.encode()), Some(self.settings.count.add(0))).await?;
+        match is_behind {
+            true => self.feed.health().behind(),
+            false => self.feed.health().caught_up(),
+        }
+        for (number, binding) in self.settings.bindings.iter().enumerate() {
+            let interests = binding.interests.clone();
+            let wanted = stream::unfold(interests, move |interests| async move {
+                interests.changed().await;
+                Some((Happening::Wanted(number), interests))
+            });
+            self.happenings.push(wanted.boxed());
+            self.settle(number).await?;
+        }
+        Ok(())
+    }
+
+    /// Queues that we made for resources which are no longer there.
+    async fn discard_others(&mut self) -> Result<()> {
+        let own: HashSet<String> =
+            self.settings.bindings.iter().map(|binding| binding.queue(&self.settings.prefix)).collect();
+        let others: Vec<String> = self.place.queues.keys().filter(|queue| !own.contains(*queue)).cloned().collect();
+        for queue in others {
+            queue::delete(&self.connection, &queue).await?;
+            tracing::info!(source = %self.feed.source(), queue, "a queue that nothing needs any more is deleted");
+            self.place.queues.remove(&queue);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a resource's exchange and queue are there and bound as the place says, and consumes. Whether
+    /// many messages wait.
+    async fn open(&mut self, number: usize, is_late: bool) -> Result<bool> {
+        let binding = &self.settings.bindings[number];
+        let queue = binding.queue(&self.settings.prefix);
+        let had_exchange = queue::provide_exchange(&self.connection, &binding.exchange).await?;
+        let mut depth = queue::depth(&self.connection, &queue).await?;
+        let known = self.place.queues.get(&queue);
+        let is_known = known.is_some();
+        if !is_known && !binding.is_constant() && depth.is_some() {
+            // It may be bound to anything.
+            queue::delete(&self.connection, &queue).await?;
+            depth = None;
+        }
+        let is_lost = is_known && (depth.is_none() || !had_exchange);
+        if depth.is_none() {
+            let expires = (!binding.is_constant()).then_some(binding.linger);
+            queue::declare(&self.connection, &queue, binding.kept, expires).await?;
+        }
+        let is_new = depth.is_none();
+        if is_lost {
+            tracing::warn!(source = %self.feed.source(), queue, "a queue or its exchange was gone; messages may be missed");
+            binding.interests.lose();
+            self.place.queues.remove(&queue);
+        }
+        let state = self.place.queues.entry(queue.clone()).or_default();
+        if is_new && binding.kept == Kept::Stream {
+            state.next = Some(0);
+        }
+        let (channel, consumer) =
+            queue::consume(&self.connection, &queue, binding.kept, self.settings.prefetch, state.next).await?;
+        self.channels.push(channel);
+        self.happenings.push(happenings(number, consumer));
+        self.rebind(number, &queue).await?;
+        let is_told = is_lost || (is_late && !is_known && binding.is_constant());
+        if is_told {
+            // After the bindings: a list that is read because of this misses nothing.
+            let reset = ResourceEvent::reset(binding.resource.name.clone(), Reason::Source);
+            self.replicas.entry(reset.resource.clone()).and_modify(|replica| replica.take(&reset));
+            self.feed.push(vec![reset], Some(self.place.encode()), None).await?;
+        }
+        Ok(depth.is_some_and(|depth| depth.messages > u32::from(self.settings.prefetch)))
+    }
+
+    /// Binds what was followed before, and what the configuration wants; unbinds what may be left over.
+    async fn rebind(&mut self, number: usize, queue: &str) -> Result<()> {
+        let binding = &self.settings.bindings[number];
+        let control = channel(&self.connection).await?;
+        let state = self.place.queues.entry(queue.to_owned()).or_default();
+        let wanted: Vec<String> = if binding.is_constant() { binding.interests.missing() } else { Vec::new() };
+        let is_over = |(pattern, since): &(&String, &Option<Offset>)| {
+            since.is_none() && !wanted.contains(pattern)
+                || binding.is_constant()
+                    && !binding.interests.followed().iter().any(|(known, _)| known == *pattern)
+                    && !wanted.contains(pattern)
+        };
+        let over: Vec<String> = state.patterns.iter().filter(is_over).map(|(pattern, _)| pattern.clone()).collect();
+        queue::unbind(&control, queue, &binding.exchange, &over).await?;
+        state.patterns.retain(|pattern, _| !over.contains(pattern));
+        for pattern in &wanted {
+            state.patterns.entry(pattern.clone()).or_insert(None);
+        }
+        let patterns: Vec<String> = state.patterns.keys().cloned().collect();
+        queue::bind(&control, queue, &binding.exchange, &patterns).await?;
+        self.follow(number, queue, &wanted).await
+    }
+
+    /// The broker has confirmed bindings: from here on they are followed.
+    async fn follow(&mut self, number: usize, queue: &str, patterns: &[String]) -> Result<()> {
+        if patterns.is_empty() {
+            return Ok(());
+        }
+        let since = self.feed.push(Vec::new(), None, None).await?;
+        let state = self.place.queues.entry(queue.to_owned()).or_default();
+        for pattern in patterns {
+            state.patterns.insert(pattern.clone(), Some(since));
+        }
+        self.save().await?;
+        let interests = &self.settings.bindings[number].interests;
+        patterns.iter().for_each(|pattern| interests.follow(pattern, since));
+        Ok(())
+    }
+
+    /// Begins to bind what is missing and to unbind what nobody watches, if that is not being done already.
+    async fn settle(&mut self, number: usize) -> Result<()> {
+        let binding = &self.settings.bindings[number];
+        let Some(job) = self.bindings.next(number, &binding.interests) else { return Ok(()) };
+        let queue = binding.queue(&self.settings.prefix);
+        let state = self.place.queues.entry(queue.clone()).or_default();
+        // Until it is done, nobody can say whether it is bound.
+        for pattern in job.bind.iter().chain(&job.unbind) {
+            state.patterns.insert(pattern.clone(), None);
+        }
+        self.save().await?;
+        self.bindings.begin(number, job, queue, binding.exchange.clone());
+        Ok(())
+    }
+
+    async fn bound(&mut self, number: usize, outcome: Outcome) -> Result<()> {
+        let queue = self.settings.bindings[number].queue(&self.settings.prefix);
+        match outcome.failed {
+            None => {
+                let state = self.place.queues.entry(queue.clone()).or_default();
+                state.patterns.retain(|pattern, _| !outcome.job.unbind.contains(pattern));
+                self.follow(number, &queue, &outcome.job.bind).await?;
+                self.settle(number).await
+            }
+            // Somebody watches what we may not bind. That must not end the others' feed.
+            Some(error) if error.kind() == Kind::Refused => {
+                tracing::warn!(source = %self.feed.source(), queue, error = %error.chain(), "some patterns are not followed");
+                self.bindings.control = Some(channel(&self.connection).await?);
+                Ok(())
+            }
+            Some(error) => Err(error),
+        }
+    }
+
+    async fn look(&mut self, thoroughly: bool) -> Result<()> {
+        if self.logging.is_empty() {
+            self.feed.health().caught_up();
+        }
+        for (number, binding) in self.settings.bindings.iter().enumerate() {
+            let forgotten = binding.interests.forget(binding.linger);
+            self.bindings.forget(number, forgotten);
+            self.settle(number).await?;
+        }
+        if thoroughly {
+            let exchanges: HashSet<&str> =
+                self.settings.bindings.iter().map(|binding| binding.exchange.as_str()).collect();
+            for exchange in exchanges {
+                if !connect::in_time(queue::exchange_exists(&self.connection, exchange)).await? {
+                    return Err(Error::new(Kind::Unreachable, format!("the exchange {exchange} was deleted")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, happening: Happening) -> Result<()> {
+        let (mut batch, mut next) = (Batch::default(), Some(happening));
+        let mut other = None;
+        while let Some(happening) = next.take() {
+            let Happening::Message(number, message) = happening else {
+                other = Some(happening);
+                break;
+            };
+            self.read(number, &message, &mut batch).await;
+            if batch.messages >= BATCH || batch.bytes >= BATCH_BYTES {
+                self.feed.health().behind();
+                break;
+            }
+            next = self.happenings.next().now_or_never().flatten();
+        }
+        if batch.messages > 0 {
+            self.hand_over(batch).await?;
+        }
+        match other {
+            None | Some(Happening::Message(..)) => Ok(()),
+            Some(Happening::Wanted(number)) => self.settle(number).await,
+            Some(Happening::Ended(number, why)) => {
+                let queue = self.settings.bindings[number].queue(&self.settings.prefix);
+                Err(match why {
+                    Some(error) => failure(&format!("consuming the queue {queue}"), error),
+                    None => Error::new(Kind::Unreachable, format!("the queue {queue} was taken away")),
+                })
+            }
+        }
+    }
+
+    async fn read(&mut self, number: usize, message: &Delivery, batch: &mut Batch) {
+        let binding = &self.settings.bindings[number];
+        batch.messages += 1;
+        batch.bytes += message.data.len();
+        batch.newest.insert(number, message.delivery_tag);
+        let state = self.place.queues.entry(binding.queue(&self.settings.prefix)).or_default();
+        if !is_new(message, binding, usize::from(self.settings.prefetch), state, &mut batch.moves) {
+            return;
+        }
+        if !binding.means(message.routing_key.as_str()) {
+            return self.feed.dropped("unwanted");
+        }
+        let reader = Reader { resource: &binding.resource, reading: &binding.reading, rows: binding.rows.as_ref() };
+        match reader.read(message, self.replicas.get_mut(&binding.resource.name)).await {
+            Read::Event(event) => batch.events.push(event),
+            Read::Nothing(why) => self.feed.dropped(why),
+            Read::Dead(why) => {
+                self.feed.dropped(why);
+                if let Err(error) = self.dead.keep(&self.connection, message, &binding.resource.name, why).await {
+                    tracing::warn!(source = %self.feed.source(), why, error = %error.chain(), "a message that cannot be read is lost");
+                }
+            }
+        }
+    }
+
+    async fn hand_over(&mut self, batch: Batch) -> Result<()> {
+        let reached = self.settings.count.add(batch.messages);
+        let place = batch.moves.then(|| self.place.encode());
+        self.is_ahead |= !batch.events.is_empty();
+        let logged = self.feed.offer(batch.events, place, Some(reached)).await?;
+        let newest = batch.newest.into_iter();
+        let done: Acknowledgements = newest.map(|(number, tag)| (self.channels[number].clone(), tag)).collect();
+        self.logging.push_back(async move { logged.await.ok().map(|_| done) }.boxed());
+        Ok(())
+    }
+
+    /// A batch is in the log. An error of a channel is told by its consumer.
+    async fn acknowledge(&mut self, logged: Option<Acknowledgements>) -> Result<()> {
+        let Some(done) = logged else {
+            return Err(Error::new(Kind::Storage, "the log did not take the batch"));
+        };
+        for (channel, tag) in done {
+            if let Err(error) = channel.basic_ack(tag, BasicAckOptions { multiple: true }).await {
+                tracing::debug!(source = %self.feed.source(), %error, "an acknowledgement was not sent");
+            }
+        }
+        if self.logging.is_empty() {
+            self.is_ahead = false;
+            self.feed.health().caught_up();
+        }
+        Ok(())
+    }
+
+    /// Writes the place down.
+    async fn save(&mut self) -> Result<()> {
+        self.feed.push(Vec::new(), Some(self.place.encode()), None).await.map(drop)
+    }
+}
+
+/// Whether a message is not in the log yet; notes it in the place.
+fn is_new(message: &Delivery, binding: &Binding, most: usize, state: &mut Queue, moves: &mut bool) -> bool {
+    if binding.kept == Kept::Stream {
+        let Some(offset) = offset(message) else { return true };
+        if state.next.is_some_and(|next| offset < next) {
+            return false;
+        }
+        state.next = Some(offset + 1);
+        *moves = true;
+        return true;
+    }
+    let Some(id) = message.properties.message_id().as_ref().map(ShortString::as_str) else { return true };
+    if message.redelivered && state.recent.has(id) {
+        return false;
+    }
+    state.recent.add(id, most);
+    *moves = true;
+    true
+}
+
+/// Where a message stands in its stream.
+fn offset(message: &Delivery) -> Option<u64> {
+    match message.properties.headers().as_ref()?.inner().get("x-stream-offset")? {
+        AMQPValue::LongLongInt(offset) => u64::try_from(*offset).ok(),
+        AMQPValue::LongInt(offset) => u64::try_from(*offset).ok(),
+        _ => None,
+    }
+}
+
+fn happenings(number: usize, consumer: Consumer) -> BoxStream<'static, Happening> {
+    let messages = consumer.map(move |delivery| match delivery {
+        Ok(message) => Happening::Message(number, Box::new(message)),
+        Err(error) => Happening::Ended(number, Some(error)),
+    });
+    messages.chain(stream::once(async move { Happening::Ended(number, None) })).boxed()
+}
