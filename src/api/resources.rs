@@ -66,6 +66,7 @@ fn describe(state: &ApiState, served: &Served) -> Value {
         "key": resource.key,
         "writable": resource.writable,
         "append_only": resource.append_only,
+        "delivery": resource.delivery.words(),
         "source": source,
         "links": {"self": format!("/api/{name}"), "channels": channels},
     })

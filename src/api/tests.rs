@@ -277,7 +277,7 @@ async fn the_overview_says_where_everything_is() {
     let of = |name: &str| listed.as_array().unwrap().iter().find(|it| it["name"] == name).unwrap().clone();
     assert_eq!(
         of("workflows"),
-        json!({"name": "workflows", "key": ["instanceId"], "writable": true, "append_only": false,
+        json!({"name": "workflows", "key": ["instanceId"], "writable": true, "append_only": false, "delivery": "exactly once",
                "source": "starting",
                "links": {"self": "/api/workflows", "channels": ["/workflows", "/graphObjs"]}})
     );

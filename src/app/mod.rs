@@ -1,15 +1,18 @@
 //! The one place that names concrete parts and puts them together. `main` and the tests both use it.
 
+mod demo;
+mod mongodb;
 mod operate;
 mod parts;
 mod postgres;
+mod rabbitmq;
 mod web;
 
+pub use demo::{Demo, demo};
 pub use operate::{check, sql_install, sql_print, sql_remove};
 
 use crate::catalog::Catalog;
-use crate::config::{self, Config, Overrides};
-use crate::demo;
+use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
 use crate::hub::Hub;
 use crate::log::Log;
@@ -21,7 +24,6 @@ use crate::source::{Batch, Feed, Health, Source};
 use crate::supervise::supervise;
 use crate::wire;
 use std::io;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -240,39 +242,6 @@ async fn end(app: App, mut signals: Signals) -> Result<()> {
         () = app.stop() => Ok(()),
         () = signals.next() => Err(Error::new(Kind::Refused, "ended at once, as it was asked twice")),
     }
-}
-
-/// Between two changes of the demo.
-const DEMO_PACE: Duration = Duration::from_millis(400);
-
-/// Serves a simulated data centre in the embedded store, until the program is asked to end.
-///
-/// # Errors
-/// As [`App::start`].
-pub async fn demo(listen: SocketAddr) -> Result<()> {
-    let overrides =
-        Overrides { options: vec![("server.listen", "--listen", listen.to_string())], ..Overrides::default() };
-    let config = Config::from_text("demo", demo::config_text(), &overrides)?;
-    let mut signals = Signals::hear()?;
-    let app = App::start(config).await?;
-    let simulation = match demo::furnish(&app.catalog).await {
-        Ok(simulation) => simulation,
-        Err(error) => {
-            app.stop().await;
-            return Err(error);
-        }
-    };
-    let program = std::env::args().next().unwrap_or_else(|| "tidings".to_owned());
-    // Nobody has to read it.
-    let _ = io::stdout().write_all(demo::welcome(&program, &app.address().to_string()).as_bytes());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(demo::run(simulation, app.catalog.clone(), DEMO_PACE, async {
-        let _ = stopped.await;
-    }));
-    signals.next().await;
-    let _ = stop.send(());
-    let outcome = running.await.map_err(|error| Error::because(Kind::Internal, "the demo panicked", error))?;
-    end(app, signals).await.and(outcome)
 }
 
 /// The signals that ask the program to end.

@@ -2,14 +2,21 @@
 //! database needs.
 
 use crate::app::in_source;
-use crate::app::postgres::{self, Database};
+use crate::app::mongodb as mongo;
+use crate::app::postgres::{self, Database, wish_of};
+use crate::app::rabbitmq;
 use crate::config::{Config, Product, Source, redacted};
 use crate::error::{Error, Kind, Result};
 use crate::finding::Finding;
 use crate::postgres::address::Address;
-use crate::postgres::outbox;
+use crate::postgres::capture;
+use crate::postgres::connect::connect;
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::time::Duration;
+
+/// How long a question to a database may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks at every source and writes what it finds, with the exact fix for what is wrong. Whether all is well.
 ///
@@ -22,9 +29,8 @@ pub async fn check(config: &Config, out: &mut dyn Write) -> Result<bool> {
         say(out, &format!("\n{} ({})", source.name, redacted(&source.url)))?;
         let findings = match source.product {
             Product::Postgres => postgres::findings(config, source).await,
-            Product::Mongodb | Product::Rabbitmq => {
-                Err(Error::new(Kind::Configuration, "this version does not follow it yet"))
-            }
+            Product::Mongodb => mongo::findings(config, source).await,
+            Product::Rabbitmq => rabbitmq::findings(config, source).await,
         };
         for finding in findings.unwrap_or_else(|error| vec![Finding::of(&error)]) {
             all_well &= finding.ok;
@@ -43,35 +49,48 @@ pub async fn check(config: &Config, out: &mut dyn Write) -> Result<bool> {
 /// Prints the statements that [`sql_install`] runs, and changes nothing.
 ///
 /// # Errors
-/// When a database whose tables are to be found cannot be asked.
+/// When the database cannot be asked which way of capturing it offers, or for its tables.
 pub async fn sql_print(config: &Config, out: &mut dyn Write) -> Result<()> {
     for (source, database) in databases(config).await? {
-        say(out, &format!("-- {}\n{}", redacted(&source.url), outbox::print(&database.tables(), None)))?;
+        let way = async {
+            let (client, _task) = connect(&database.address, PATIENCE, None).await?;
+            database.way(&client, source).await
+        };
+        let way = way.await.map_err(|error| in_source(&source.name, error))?;
+        let sql = capture::print(way, &source.publication, &database.tables());
+        say(out, &format!("-- {}\n{sql}", redacted(&source.url)))?;
     }
     Ok(())
 }
 
-/// Makes the outbox and its triggers in every database.
+/// Makes what capturing needs in every database: the outbox and its triggers, or the publication of a slot.
 ///
 /// # Errors
 /// As the database refuses it.
 pub async fn sql_install(config: &Config, out: &mut dyn Write) -> Result<()> {
     for (source, database) in databases(config).await? {
-        let installed = outbox::install(&database.address, &database.tables(), None).await;
-        installed.map_err(|error| in_source(&source.name, error))?;
+        let installed = async {
+            let (client, _task) = connect(&database.address, Duration::ZERO, None).await?;
+            let way = database.way(&client, source).await?;
+            database.install(&client, source, way).await
+        };
+        installed.await.map_err(|error| in_source(&source.name, error))?;
         say(out, &format!("installed in {}: {} tables are followed", redacted(&source.url), database.tables().len()))?;
     }
     Ok(())
 }
 
-/// Takes everything that was ever installed out of every database.
+/// Takes everything that was ever installed out of every database, with the slot and the WAL that it keeps.
 ///
 /// # Errors
 /// As the database refuses it.
 pub async fn sql_remove(config: &Config, out: &mut dyn Write) -> Result<()> {
     for source in sources(config)? {
-        let removed = async { outbox::remove(&Address::parse(&source.url)?, &[]).await }.await;
-        removed.map_err(|error| in_source(&source.name, error))?;
+        let removed = async {
+            let (client, _task) = connect(&Address::parse(&source.url)?, Duration::ZERO, None).await?;
+            capture::remove(&client, &wish_of(source)).await
+        };
+        removed.await.map_err(|error| in_source(&source.name, error))?;
         say(out, &format!("removed from {}", redacted(&source.url)))?;
     }
     Ok(())

@@ -1,11 +1,14 @@
 //! The concrete parts that a configuration asks for, opened and connected.
 
 use crate::app::in_source;
+use crate::app::mongodb as mongo;
 use crate::app::postgres::Database;
+use crate::app::rabbitmq;
 use crate::auth::Verifier;
 use crate::catalog::{Catalog, Served};
 use crate::config::{Config, Durability, EMBEDDED, Product, Resource, Source as Configured};
 use crate::error::{Error, Kind, Result};
+use crate::event::Mark;
 use crate::log::Log;
 use crate::log::Stretch;
 use crate::log::disk::{DiskLog, Sync};
@@ -17,7 +20,9 @@ use crate::source::embedded::EmbeddedSource;
 use crate::source::{Health, Source};
 use crate::store::Store;
 use crate::store::embedded::Embedded;
+use crate::store::feed::{FeedStore, Progress};
 use crate::store::tail::Tail;
+use async_trait::async_trait;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -75,6 +80,8 @@ impl Opened {
 pub async fn open(config: &Config) -> Result<Parts> {
     let log = open_log(config)?;
     let mut opened = Opened::default();
+    let catalog = Arc::new(Catalog::new(Vec::new(), config.aliases()));
+    let opening = Opening { config, log: log.clone(), catalog: catalog.clone() };
     let kept: Vec<&Resource> = config.resources.iter().filter(|resource| resource.source == EMBEDDED).collect();
     if !kept.is_empty() {
         let directory = config.server.data.as_ref().map(|data| data.join("store"));
@@ -92,13 +99,19 @@ pub async fn open(config: &Config) -> Result<Parts> {
     let (brokers, databases): (Vec<_>, Vec<_>) =
         config.sources.iter().partition(|source| source.product == Product::Rabbitmq);
     for source in databases.into_iter().chain(brokers) {
-        let one = open_source(config, source, &opened).await;
+        let one = opening.open_source(source, &opened).await;
         opened.take(one.map_err(|error| in_source(&source.name, error))?);
     }
-    let aliases = aliases(config, &opened.served)?;
+    check_aliases(config, &opened.served)?;
+    for one in opened.served {
+        let name = one.resource.name.clone();
+        if !catalog.add(one) {
+            return Err(Error::new(Kind::Configuration, format!("there are two resources {name:?}")));
+        }
+    }
     fill_tails(&*log, &opened.tails)?;
     Ok(Parts {
-        catalog: Arc::new(Catalog::new(opened.served, aliases)),
+        catalog,
         log,
         tails: opened.tails,
         sources: opened.sources,
@@ -107,12 +120,23 @@ pub async fn open(config: &Config) -> Result<Parts> {
     })
 }
 
-/// Opens one source; `before` is what was opened before it.
-async fn open_source(config: &Config, source: &Configured, before: &Opened) -> Result<Opened> {
-    match source.product {
-        Product::Postgres => Database::of(config, source, &before.names()).await?.open(config, source).await,
-        Product::Mongodb | Product::Rabbitmq => {
-            Err(Error::new(Kind::Configuration, "this version does not follow it yet"))
+/// What every source is opened with.
+struct Opening<'a> {
+    config: &'a Config,
+    log: Arc<dyn Log>,
+    catalog: Arc<Catalog>,
+}
+
+impl Opening<'_> {
+    /// Opens one source; `before` is what was opened before it.
+    async fn open_source(&self, source: &Configured, before: &Opened) -> Result<Opened> {
+        let config = self.config;
+        match source.product {
+            Product::Postgres => Database::of(config, source, &before.names()).await?.open(config, source).await,
+            Product::Mongodb => {
+                Ok(mongo::Database::of(config, source, &before.names()).await?.open(config, source, &self.catalog))
+            }
+            Product::Rabbitmq => rabbitmq::open(config, source, &before.rows, &self.log),
         }
     }
 }
@@ -122,6 +146,28 @@ pub fn serve_records(resource: &Resource, primary: &[String], store: Arc<dyn Sto
     Served { resource: resource.resource(primary), store, health, interests: None }
 }
 
+/// A resource that is fed by messages of a database, and has no rows there: only lines can be read, from a tail. How
+/// far its source is, is told by marks of `database`.
+pub fn serve_messages(
+    resource: &Resource,
+    progress: Arc<dyn Progress>,
+    health: Arc<Health>,
+    tails: &mut HashMap<Arc<str>, Arc<Tail>>,
+) -> Served {
+    let feed: Arc<dyn Store> = Arc::new(FeedStore::new(None, progress));
+    read_lines_from_a_tail(serve_records(resource, &[], feed, health), tails)
+}
+
+/// How far the changes of a database have come.
+pub struct Marks(pub Arc<dyn Store>);
+
+#[async_trait]
+impl Progress for Marks {
+    async fn mark(&self) -> Result<Mark> {
+        self.0.mark().await
+    }
+}
+
 /// A resource of the embedded store; an append-only one is read from a tail.
 fn serve_embedded(
     resource: &Resource,
@@ -129,7 +175,11 @@ fn serve_embedded(
     health: Arc<Health>,
     tails: &mut HashMap<Arc<str>, Arc<Tail>>,
 ) -> Served {
-    let mut served = serve_records(resource, &["id".to_owned()], store, health);
+    read_lines_from_a_tail(serve_records(resource, &["id".to_owned()], store, health), tails)
+}
+
+/// An append-only resource with a tail before its store; others are as they were.
+fn read_lines_from_a_tail(mut served: Served, tails: &mut HashMap<Arc<str>, Arc<Tail>>) -> Served {
     if served.resource.append_only {
         let tail = Arc::new(Tail::new(served.resource.keep, Some(served.store)));
         tails.insert(served.resource.name.clone(), tail.clone());
@@ -138,16 +188,15 @@ fn serve_embedded(
     served
 }
 
-/// The channels' other names. Only now is it known whether all of them mean something.
-fn aliases(config: &Config, served: &[Served]) -> Result<Vec<(Arc<str>, Arc<str>)>> {
-    let aliases = config.aliases();
-    for (alias, name) in &aliases {
-        if !served.iter().any(|one| one.resource.name == *name) {
+/// Only now is it known whether all of the channels' other names mean something.
+fn check_aliases(config: &Config, served: &[Served]) -> Result<()> {
+    for (alias, name) in config.aliases() {
+        if !served.iter().any(|one| one.resource.name == name) {
             let sentence = format!("channel {alias:?} means the resource {name:?}, which was not found");
             return Err(Error::new(Kind::Configuration, sentence));
         }
     }
-    Ok(aliases)
+    Ok(())
 }
 
 fn open_log(config: &Config) -> Result<Arc<dyn Log>> {

@@ -44,13 +44,14 @@ impl Logging {
         Ok(())
     }
 
-    /// Libraries say what is wrong only, until everything is asked for.
+    /// Libraries say what is wrong only, until everything is asked for. That of RabbitMQ calls every answer wrong
+    /// that we asked for to learn whether something exists, and what is wrong is told by us.
     fn filter(&self, given: Option<&str>) -> Result<EnvFilter, String> {
         let directives = match (given, self.quiet, self.verbose) {
             (Some(given), ..) => given,
-            (None, true, _) => "warn",
-            (None, false, 0) => "warn,tidings=info",
-            (None, false, 1) => "info,tidings=debug",
+            (None, true, _) => "warn,lapin=off",
+            (None, false, 0) => "warn,lapin=off,tidings=info",
+            (None, false, 1) => "info,lapin=off,tidings=debug",
             (None, false, _) => "trace",
         };
         EnvFilter::try_new(directives).map_err(|error| format!("TIDINGS_LOG is not a filter: {error}"))

@@ -59,7 +59,7 @@ pub struct Cli {
 enum Command {
     /// Follow databases and push their changes to whoever watches
     Serve(Serve),
-    /// Watch a simulated data centre, without any database
+    /// Watch a simulated data centre, without any database or in databases of yours
     Demo(Demo),
     /// Look whether the configuration and every database are in order
     Check(Check),
@@ -98,7 +98,7 @@ impl Command {
     fn run(self, overrides: Overrides) -> Result<ExitCode> {
         match self {
             Command::Serve(serve) => block_on(app::serve(serve.config(overrides)?))??,
-            Command::Demo(demo) => block_on(app::demo(demo.listen))??,
+            Command::Demo(demo) => block_on(app::demo(demo.read(overrides)?))??,
             Command::Check(check) => {
                 let is_well = block_on(app::check(&check.config(overrides)?, &mut io::stdout()))??;
                 return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(TO_FIX) });

@@ -1,10 +1,11 @@
 //! The arguments of the commands that run the engine, and the configuration that they make together with a
 //! file and the environment.
 
+use crate::app;
 use crate::config::{Config, Overrides};
+use crate::demo::{self, Existing};
 use crate::error::Result;
 use clap::{Args, Subcommand};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Which configuration: a file, or databases to serve as they are, or both.
@@ -40,9 +41,19 @@ pub struct Serve {
 /// `tidings demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// Where to listen
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9100")]
-    pub listen: SocketAddr,
+    /// Where to listen [default: 127.0.0.1:9100]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Let the data centre live in these databases; the file has the resources skus, nodes, catalogs, workflows
+    /// and logs. Their tables are made where they are missing [default: the embedded store, in memory]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Remove the rows that those resources have already
+    #[arg(long, requires = "config")]
+    wipe: bool,
+    /// Only write, where another Tidings serves
+    #[arg(long, requires = "config")]
+    write_only: bool,
 }
 
 /// `tidings check`.
@@ -99,6 +110,28 @@ impl Serve {
             config.sources.iter_mut().for_each(|source| source.install = true);
         }
         Ok(config)
+    }
+}
+
+impl Demo {
+    /// What the demo is to do.
+    ///
+    /// # Errors
+    /// `Configuration`, with everything that is wrong.
+    pub fn read(&self, overrides: Overrides) -> Result<app::Demo> {
+        let options = self.listen.iter().map(|listen| ("server.listen", "--listen", listen.clone())).collect();
+        let (config, existing) = match &self.config {
+            // Another configuration may be in the environment; the demo without a file is none's.
+            None => {
+                let overrides = Overrides { options, ..Overrides::default() };
+                (Config::from_text("demo", demo::config_text(), &overrides)?, Existing::Removed)
+            }
+            Some(path) => {
+                let existing = if self.wipe { Existing::Removed } else { Existing::Kept };
+                (Config::from_file(path, &Overrides { options, ..overrides })?, existing)
+            }
+        };
+        Ok(app::Demo { config, existing, serves: !self.write_only })
     }
 }
 

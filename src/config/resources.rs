@@ -4,7 +4,7 @@ use crate::config::EMBEDDED;
 use crate::config::feeds::{self, Kind, Records, Rows};
 use crate::config::reader::Section;
 use crate::config::value::{Found, not_among};
-use crate::resource::{self, Read};
+use crate::resource::{self, Delivery, Read};
 use toml::de::DeValue;
 
 /// `[resources.NAME]`.
@@ -136,6 +136,11 @@ impl Resource {
             ignore_case: self.ignore_case,
             private: self.private,
             writable: self.writable,
+            delivery: match self.records {
+                Records::Notify { .. } => Delivery::AtMostOnce,
+                Records::Exchange(_) => Delivery::AtLeastOnce,
+                Records::Table(_) | Records::Collection(_) | Records::Wal { .. } => Delivery::Exact,
+            },
             hide: boxed(&self.hide),
             read: self.read.clone(),
         }

@@ -1,4 +1,4 @@
-//! A simulated data centre in the embedded store: something to watch before a database is connected.
+//! A simulated data centre: something to watch before a database is connected, or to feed databases with.
 
 mod plant;
 mod run;
@@ -7,11 +7,13 @@ mod simulation;
 mod tests;
 mod workflow;
 
-pub use run::furnish;
-pub use run::run;
+pub use run::{Existing, furnish, run};
 pub use simulation::Simulation;
 
 use crate::store::Write;
+
+/// The resources that the simulation writes, those that others refer to first.
+pub const RESOURCES: [&str; 5] = ["skus", "nodes", "catalogs", "workflows", "logs"];
 
 /// One write that the simulation makes; an empty id is one that the log gives.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! The simulation at work: its writes, at a pace that a reader can follow.
 
 use crate::catalog::Catalog;
-use crate::demo::{DemoWrite, Simulation};
+use crate::demo::{DemoWrite, RESOURCES, Simulation};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::filter::Filter;
@@ -16,14 +16,23 @@ use std::time::Duration;
 /// Every demo is the same data centre.
 const SEED: u64 = 9100;
 
-/// Fills the resources of the demo. What an earlier demo left in the store goes first, but for its log lines.
+/// What happens to rows that are there before the demo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// They are somebody's: the demo does not begin.
+    Kept,
+    /// They are an earlier demo's, and go.
+    Removed,
+}
+
+/// Fills the resources of the demo. Log lines of an earlier demo stay.
 ///
 /// # Errors
-/// When the store fails, or a resource of the demo is not served.
-pub async fn furnish(catalog: &Catalog) -> Result<Simulation> {
+/// When a store fails, a resource of the demo is not served, or there are rows that are to be kept.
+pub async fn furnish(catalog: &Catalog, existing: Existing) -> Result<Simulation> {
     let mut simulation = Simulation::new(SEED);
     let seeds = simulation.seed(Timestamp::now());
-    clear(catalog, &seeds).await?;
+    clear(catalog, &seeds, existing).await?;
     write(catalog, seeds).await?;
     Ok(simulation)
 }
@@ -49,14 +58,20 @@ pub async fn run(
 }
 
 /// Removes every record that is not among those to come.
-async fn clear(catalog: &Catalog, seeds: &[DemoWrite]) -> Result<()> {
+async fn clear(catalog: &Catalog, seeds: &[DemoWrite], existing: Existing) -> Result<()> {
     let kept: HashSet<(&str, &str)> = seeds.iter().map(|seed| (seed.resource, seed.id.as_str())).collect();
-    for name in ["nodes", "skus", "catalogs", "workflows"] {
+    // What refers to others goes before them.
+    for name in RESOURCES.into_iter().rev().filter(|name| *name != "logs") {
         let served = catalog.resource(name).ok_or_else(|| missing(name))?;
         let all =
             Query { filter: Arc::new(Filter::All), sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
         for row in served.store.query(&served.resource, &all).await?.rows {
             if !kept.contains(&(name, &*row.id)) {
+                if existing == Existing::Kept {
+                    let sentence =
+                        format!("{name} has rows already, and the demo needs them to go: --wipe removes them");
+                    return Err(Error::new(Kind::Refused, sentence));
+                }
                 served.store.write(&served.resource, &row.id, Write::Delete, &Condition::None).await?;
             }
         }
