@@ -37,7 +37,7 @@ impl Cluster {
     /// Starts it again.
     pub fn go_on(&self) {
         let options = format!(
-            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off",
+            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c wal_level=logical",
             self.port,
             self.directory.path().display()
         );
@@ -48,6 +48,23 @@ impl Cluster {
     /// Stops it as an operator would, cutting every connection.
     pub fn stop(&self) {
         self.run("pg_ctl", &["stop", "-w", "-m", "fast"]);
+    }
+
+    /// Copies its files, while it is stopped.
+    pub fn back_up(&self) {
+        self.copy("data", "copy");
+    }
+
+    /// Puts the copy in place of its files, while it is stopped.
+    pub fn restore(&self) {
+        std::fs::remove_dir_all(self.directory.path().join("data")).expect("it is stopped");
+        self.copy("copy", "data");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        let at = |name: &str| self.directory.path().join(name);
+        let copied = Command::new("cp").arg("-a").args([at(from), at(to)]).status();
+        assert!(copied.is_ok_and(|status| status.success()), "{from} is not copied");
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {

@@ -1,5 +1,8 @@
 //! The first minute: `tidings demo`, as a newcomer meets it.
 
+use crate::broker::Broker;
+use crate::mongodb::Mongo;
+use crate::postgres::Database;
 use crate::socket::{Heard, PATIENCE, Socket};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -27,8 +30,13 @@ struct Demo {
 
 impl Demo {
     fn start() -> Demo {
+        Demo::start_with(&[])
+    }
+
+    fn start_with(more: &[&str]) -> Demo {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-        let child = command.args(["demo", "--listen", "127.0.0.1:0", "--quiet"]).stdout(Stdio::piped()).spawn();
+        command.args(["demo", "--listen", "127.0.0.1:0", "--quiet"]).args(more);
+        let child = command.stdout(Stdio::piped()).spawn();
         let mut running = Running(child.expect("the program starts"));
         let mut said = BufReader::new(running.0.stdout.take().expect("its output"));
         let welcome = in_time("the welcome", move || {
@@ -113,6 +121,57 @@ async fn ctrl_c_ends_a_demo_at_once_and_well() {
     }
     assert!(demo.ended_within(PATIENCE).success());
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+/// The demo of `docker/demo.toml`, with servers of the test's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_data_centre_lives_in_databases_and_a_broker() {
+    let (Some(database), Some(mongo), Some(broker)) =
+        (Database::create().await, Mongo::create(), Broker::connect().await)
+    else {
+        return;
+    };
+    let mut text = std::fs::read_to_string("docker/demo.toml").expect("the configuration of the demo");
+    broker.queue("logs");
+    for (name, ours) in [
+        ("listen = \":9100\"\nopen = true\n", "listen = \"127.0.0.1:0\"\n"),
+        ("postgres://tidings:tidings@postgres/inventory", &database.url()),
+        ("mongodb://mongodb/plant?directConnection=true", &mongo.url()),
+        (
+            "amqp://tidings:tidings@rabbitmq/%2f\"",
+            &format!("{}\"\nqueue_prefix = \"{}\"", broker.url(), broker.prefix()),
+        ),
+        ("on.logging", &broker.exchange("logging")),
+    ] {
+        assert!(text.contains(name), "{name} is not in docker/demo.toml");
+        text = text.replace(name, ours);
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("a written file");
+    let path = file.path().to_str().expect("a path");
+    let demo = Demo::start_with(&["--config", path]);
+    for (channel, least) in [("nodes", 30), ("skus", 3), ("catalogs", 30)] {
+        let mut socket = Socket::open(&format!("ws://{}/{channel}", demo.address)).await.expect("an upgrade");
+        socket.say(r#"{"handler":"watch","initial":true}"#).await;
+        let list = socket.json().await;
+        let count = list["items"].as_array().map_or(0, Vec::len);
+        assert!(count >= least, "{count} {channel}");
+    }
+    let mut socket = Socket::open(&format!("ws://{}/", demo.address)).await.expect("an upgrade");
+    for channel in ["nodes", "workflows", "catalogs", "logs"] {
+        socket.say(format!(r#"{{"handler":"watch","resource":"{channel}"}}"#)).await;
+    }
+    let mut waited_for = vec!["nodes", "workflows", "catalogs", "logs"];
+    while !waited_for.is_empty() {
+        let told = socket.json().await;
+        waited_for.retain(|channel| told["resource"] != *channel);
+    }
+    drop(demo);
+    // What is there now is not to be lost by mistake.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    let again = command.args(["demo", "--config", path]).output().expect("it ends");
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(!again.status.success() && said.contains("--wipe"), "{said}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! A list, and then every change that it does not contain, once: while everybody writes and joins at random.
 
-use crate::load::{Load, random_millis, requests, transactions};
+use crate::load::{Load, documents, random_millis, requests, transactions};
 use crate::model::{History, Model, Part};
+use crate::mongodb::Mongo;
 use crate::postgres::Database;
 use crate::server;
 use crate::socket::{Heard, Socket};
@@ -29,17 +30,11 @@ struct Watcher {
 
 impl Watcher {
     /// Joins now and then, listens until told that nothing more will be written, and hears the rest.
-    async fn watch(address: SocketAddr, mut over: watch::Receiver<bool>) -> Vec<Model> {
+    async fn watch(address: SocketAddr, model: impl Fn(Part) -> Model, mut over: watch::Receiver<bool>) -> Vec<Model> {
         let whole = SPAN.as_millis() as u64 * 3 / 4;
         sleep(random_millis(0..whole)).await;
         let socket = Socket::open(&format!("ws://{address}/rows")).await.expect("an upgrade");
-        let models = vec![
-            Model::new(Part::All),
-            Model::new(Part::On),
-            Model::new(Part::All),
-            Model::new(Part::On),
-            Model::view(),
-        ];
+        let models = vec![model(Part::All), model(Part::On), model(Part::All), model(Part::On), Model::view()];
         let mut watcher = Watcher { socket, models };
         let on = json!({"state": "on"});
         let watches = [
@@ -107,7 +102,8 @@ impl Watcher {
 /// Watches a server while there is load, and proves what every watch was told.
 async fn prove(address: SocketAddr, load: Load, history: impl AsyncFnOnce(History) -> History) {
     let (end, over) = watch::channel(false);
-    let watchers: Vec<_> = (0..SOCKETS).map(|_| tokio::spawn(Watcher::watch(address, over.clone()))).collect();
+    let watchers: Vec<_> =
+        (0..SOCKETS).map(|_| tokio::spawn(Watcher::watch(address, load.models(), over.clone()))).collect();
     sleep(SPAN).await;
     let known = load.stop().await;
     end.send_replace(true);
@@ -129,12 +125,32 @@ async fn prove(address: SocketAddr, load: Load, history: impl AsyncFnOnce(Histor
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_watch_is_exact_while_transactions_overlap_and_fail() {
+    every_watch_is_exact_while_transactions_overlap_and_fail_by("outbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_watch_is_exact_while_transactions_overlap_and_fail_by_slot() {
+    every_watch_is_exact_while_transactions_overlap_and_fail_by("slot").await;
+}
+
+async fn every_watch_is_exact_while_transactions_overlap_and_fail_by(capture: &str) {
     let Some(database) = Database::create().await else { return };
     let client = database.client().await;
     transactions::prepare(&client).await;
-    let app = server::start(&(transactions::configuration(&database.url()) + SERVER)).await;
+    let app = server::start(&(transactions::configuration(&database.url(), capture) + SERVER)).await;
     let load = transactions::start(&database.url());
     prove(app.address(), load, async |_| transactions::history(&client).await).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_watch_of_mongodb_is_exact() {
+    let Some(mongo) = Mongo::create() else { return };
+    let database = mongo.database().await;
+    documents::prepare(&database).await;
+    let app = server::start(&(documents::configuration(&mongo.url()) + SERVER)).await;
+    let load = documents::start(&mongo.url()).with_repeats(!documents::is_exact(&database).await);
+    prove(app.address(), load, async |_| documents::history(&database).await).await;
     app.stop().await;
 }
 
@@ -151,7 +167,8 @@ async fn a_client_never_hears_what_another_asked_before_it_went() {
     let Some(database) = Database::create().await else { return };
     let client = database.client().await;
     transactions::prepare(&client).await;
-    let app = server::start(&format!("{}{SERVER}shards = 1\n", transactions::configuration(&database.url()))).await;
+    let app =
+        server::start(&format!("{}{SERVER}shards = 1\n", transactions::configuration(&database.url(), "outbox"))).await;
     let url = format!("ws://{}/rows", app.address());
     client.batch_execute("begin; lock table rows").await.expect("lists have to wait");
     let mut gone = Socket::open(&url).await.expect("an upgrade");
@@ -180,10 +197,19 @@ async fn a_client_never_hears_what_another_asked_before_it_went() {
 /// The list is held up by a lock between its snapshot and its rows, while changes are logged and published.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_that_pass_while_a_list_is_read_are_told_once_behind_it() {
+    changes_that_pass_while_a_list_is_read_are_told_once_behind_it_by("outbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_that_pass_while_a_list_is_read_are_told_once_behind_it_by_slot() {
+    changes_that_pass_while_a_list_is_read_are_told_once_behind_it_by("slot").await;
+}
+
+async fn changes_that_pass_while_a_list_is_read_are_told_once_behind_it_by(capture: &str) {
     let Some(database) = Database::create().await else { return };
     let client = database.client().await;
     transactions::prepare(&client).await;
-    let app = server::start(&(transactions::configuration(&database.url()) + SERVER)).await;
+    let app = server::start(&(transactions::configuration(&database.url(), capture) + SERVER)).await;
     let mut socket = Socket::open(&format!("ws://{}/rows", app.address())).await.expect("an upgrade");
     let mut models = Vec::new();
     for (before, after) in [(0, 1), (1, 0), (1, 1), (3, 3)] {

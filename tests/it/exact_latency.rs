@@ -10,11 +10,20 @@ use tokio::time::{Instant, sleep};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_reaches_a_client_at_once() {
+    a_commit_reaches_a_client_at_once_by("outbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_reaches_a_client_at_once_by_slot() {
+    a_commit_reaches_a_client_at_once_by("slot").await;
+}
+
+async fn a_commit_reaches_a_client_at_once_by(capture: &str) {
     let Some(database) = Database::create().await else { return };
     let client = database.client().await;
     transactions::prepare(&client).await;
     let server = "[server]\nlisten = \"127.0.0.1:0\"\ndrain_seconds = 0\n";
-    let app = server::start(&(transactions::configuration(&database.url()) + server)).await;
+    let app = server::start(&(transactions::configuration(&database.url(), capture) + server)).await;
     let mut socket = Socket::open(&format!("ws://{}/rows", app.address())).await.expect("an upgrade");
     socket.say(r#"{"handler":"watch","initial":true}"#).await;
     socket.json().await;

@@ -9,11 +9,20 @@ use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_truncate_a_list_is_replaced_and_a_plain_watch_hears_nothing() {
+    after_a_truncate_a_list_is_replaced_and_a_plain_watch_hears_nothing_by("outbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_truncate_a_list_is_replaced_and_a_plain_watch_hears_nothing_by_slot() {
+    after_a_truncate_a_list_is_replaced_and_a_plain_watch_hears_nothing_by("slot").await;
+}
+
+async fn after_a_truncate_a_list_is_replaced_and_a_plain_watch_hears_nothing_by(capture: &str) {
     let Some(database) = Database::create().await else { return };
     let client = database.client().await;
     transactions::prepare(&client).await;
     let server = "[server]\nlisten = \"127.0.0.1:0\"\ndrain_seconds = 0\n";
-    let app = server::start(&(transactions::configuration(&database.url()) + server)).await;
+    let app = server::start(&(transactions::configuration(&database.url(), capture) + server)).await;
     let url = format!("ws://{}/rows", app.address());
     let mut plain = Socket::open(&url).await.expect("an upgrade");
     plain.say(r#"{"handler":"watch","ref":1}"#).await;

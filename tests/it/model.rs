@@ -26,7 +26,7 @@ enum Told {
 #[derive(Debug)]
 pub struct Model {
     part: Part,
-    /// Several lists make up a view; a later one may be older than what was told before.
+    /// Several lists make up a view; a later one may be older than what was told before. So changes may be told again.
     is_view: bool,
     rows: BTreeMap<String, Value>,
     /// The versions in the list that counts.
@@ -63,6 +63,11 @@ impl Model {
     /// A view of several watches, the last of which has all rows.
     pub fn view() -> Model {
         Model { is_view: true, ..Model::new(Part::All) }
+    }
+
+    /// The same, for a server that may tell again what a list has already.
+    pub fn of_repeats(self) -> Model {
+        Model { is_view: true, ..self }
     }
 
     /// Takes in one message.

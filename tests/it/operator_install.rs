@@ -1,7 +1,7 @@
 //! A database that existed before: nothing in it changes unasked, and nothing stays when it is asked to go.
 
 use crate::postgres::Database;
-use crate::program::{Ended, Running, tidings};
+use crate::program::{Ended, OutboxFile, Running, tidings};
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -45,8 +45,9 @@ fn assert_ended(ended: &Ended, code: i32) {
 #[tokio::test]
 async fn without_install_nothing_is_changed_and_what_is_missing_is_named() {
     let Some((database, client)) = prepared().await else { return };
-    let (url, before) = (database.url(), objects(&client).await);
-    let ended = tidings(&["serve", "--quiet", "--listen", "127.0.0.1:0", &url]).await;
+    let file = OutboxFile::of(&database.url());
+    let (path, before) = (file.path(), objects(&client).await);
+    let ended = tidings(&["serve", "--quiet", "--listen", "127.0.0.1:0", "--config", &path]).await;
     assert_ended(&ended, 1);
     let lines: Vec<&str> = ended.err.lines().collect();
     assert!(lines[0].ends_with("it is not prepared to be followed, and nothing was changed in it"), "{}", ended.err);
@@ -62,7 +63,7 @@ async fn without_install_nothing_is_changed_and_what_is_missing_is_named() {
         ]
     );
     for (line, command) in lines[7..].iter().zip(["sql print", "sql install", "serve --install"]) {
-        assert!(line.ends_with(&format!("  tidings {command} {url}")), "{line}");
+        assert!(line.ends_with(&format!("  tidings {command} --config {path}")), "{line}");
     }
     assert_eq!(lines.len(), 10);
     assert_eq!(objects(&client).await, before);
@@ -71,8 +72,9 @@ async fn without_install_nothing_is_changed_and_what_is_missing_is_named() {
 #[tokio::test]
 async fn with_install_every_table_with_a_key_is_served() {
     let Some((database, client)) = prepared().await else { return };
-    let url = database.url();
-    let mut server = Running::serve(&["--install", &url]).await;
+    let file = OutboxFile::of(&database.url());
+    let path = file.path();
+    let mut server = Running::serve(&["--install", "--config", &path]).await;
     let names = server.json("/api").await;
     let names: Vec<_> = names.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["Odd \"Name.", "events", "nodes", "other.nodes", "slots"]);
@@ -110,7 +112,7 @@ async fn with_install_every_table_with_a_key_is_served() {
         }
         server.stop().await;
         if install {
-            server = Running::serve(&[&url]).await;
+            server = Running::serve(&["--config", &path]).await;
         }
     }
 }
@@ -118,25 +120,26 @@ async fn with_install_every_table_with_a_key_is_served() {
 #[tokio::test]
 async fn what_is_printed_is_what_is_installed_and_remove_leaves_nothing_behind() {
     let Some((database, client)) = prepared().await else { return };
-    let (url, before) = (database.url(), objects(&client).await);
-    let printed = tidings(&["sql", "print", &url]).await;
+    let file = OutboxFile::of(&database.url());
+    let (path, before) = (file.path(), objects(&client).await);
+    let printed = tidings(&["sql", "print", "--config", &path]).await;
     assert_ended(&printed, 0);
     assert_eq!(objects(&client).await, before, "printing changes nothing");
     client.batch_execute(&printed.out).await.unwrap();
-    let check = tidings(&["check", &url]).await;
+    let check = tidings(&["check", "--config", &path]).await;
     assert_ended(&check, 0);
     assert!(!check.out.contains("WRONG"), "{}", check.out);
-    let ended = tidings(&["sql", "remove", &url]).await;
+    let ended = tidings(&["sql", "remove", "--config", &path]).await;
     assert_ended(&ended, 0);
     assert_eq!(objects(&client).await, before);
     for _ in 0..2 {
-        let ended = tidings(&["sql", "install", &url]).await;
+        let ended = tidings(&["sql", "install", "--config", &path]).await;
         assert_ended(&ended, 0);
         assert!(ended.out.ends_with("5 tables are followed\n"), "{}", ended.out);
     }
-    assert_ended(&tidings(&["check", &url]).await, 0);
+    assert_ended(&tidings(&["check", "--config", &path]).await, 0);
     for _ in 0..2 {
-        assert_ended(&tidings(&["sql", "remove", &url]).await, 0);
+        assert_ended(&tidings(&["sql", "remove", "--config", &path]).await, 0);
         assert_eq!(objects(&client).await, before);
     }
 }
@@ -144,8 +147,9 @@ async fn what_is_printed_is_what_is_installed_and_remove_leaves_nothing_behind()
 #[tokio::test]
 async fn every_fix_of_a_check_mends_what_it_stands_under() {
     let Some((database, client)) = prepared().await else { return };
-    let url = database.url();
-    let ended = tidings(&["check", "--quiet", &url]).await;
+    let file = OutboxFile::of(&database.url());
+    let path = file.path();
+    let ended = tidings(&["check", "--quiet", "--config", &path]).await;
     assert_ended(&ended, 3);
     assert!(ended.err.is_empty(), "{}", ended.err);
     let lines: Vec<&str> = ended.out.lines().collect();
@@ -154,12 +158,12 @@ async fn every_fix_of_a_check_mends_what_it_stands_under() {
     let command: Vec<&str> = lines[wrong + 1].trim().strip_prefix("tidings ").unwrap().split(' ').collect();
     assert_eq!(lines.len(), wrong + 2);
     assert_ended(&tidings(&command).await, 0);
-    assert_ended(&tidings(&["check", &url]).await, 0);
+    assert_ended(&tidings(&["check", "--config", &path]).await, 0);
 
     client.batch_execute("create table public.later (id int primary key)").await.unwrap();
-    let ended = tidings(&["check", "--quiet", &url]).await;
+    let ended = tidings(&["check", "--quiet", "--config", &path]).await;
     assert_ended(&ended, 3);
     let (_, fix) = ended.out.split_once("  WRONG  public.later is not captured\n").expect("it is named");
     client.batch_execute(fix).await.unwrap();
-    assert_ended(&tidings(&["check", &url]).await, 0);
+    assert_ended(&tidings(&["check", "--config", &path]).await, 0);
 }

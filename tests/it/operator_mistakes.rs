@@ -1,7 +1,7 @@
 //! Every failure is a sentence that says what to do, and an exit code that says whose it is.
 
 use crate::postgres::Database;
-use crate::program::{Ended, Running, tidings};
+use crate::program::{Ended, OutboxFile, Running, tidings};
 use std::fs;
 use tokio_postgres::Client;
 
@@ -164,7 +164,8 @@ async fn a_missing_right_is_named_with_its_grant() {
     // And a reader of what somebody else has installed.
     let reader = Role::create(&database, "grant select on public.nodes to ROLE").await;
     let url = with_user(&database.url(), &reader.name);
-    assert_eq!(tidings(&["sql", "install", &database.url()]).await.code, Some(0));
+    let file = OutboxFile::of(&database.url());
+    assert_eq!(tidings(&["sql", "install", "--config", &file.path()]).await.code, Some(0));
     let ended = serve(&[&url]).await;
     assert!(
         sentence(&ended, 1)
@@ -181,23 +182,24 @@ async fn a_missing_right_is_named_with_its_grant() {
 #[tokio::test]
 async fn an_outbox_of_another_version_is_named_and_a_newer_one_left_alone() {
     let Some(database) = Database::create().await else { return };
-    let (client, url) = (database.client().await, database.url());
+    let file = OutboxFile::of(&database.url());
+    let (client, path) = (database.client().await, file.path());
     client.batch_execute("create table public.nodes (id int primary key)").await.unwrap();
-    assert_eq!(tidings(&["sql", "install", &url]).await.code, Some(0));
+    assert_eq!(tidings(&["sql", "install", "--config", &path]).await.code, Some(0));
     client.batch_execute("update tidings.meta set version = 0").await.unwrap();
-    let ended = serve(&[&url]).await;
+    let ended = serve(&["--config", &path]).await;
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     assert_eq!(ended.err.lines().nth(1), Some("  - the outbox is of version 0, this program needs 1"), "{}", ended.err);
-    let check = tidings(&["check", &url]).await;
-    assert!(check.out.ends_with(&format!("needs 1\n         tidings sql install {url}\n")), "{}", check.out);
-    Running::serve(&["--install", &url]).await.stop().await;
+    let check = tidings(&["check", "--config", &path]).await;
+    assert!(check.out.ends_with(&format!("needs 1\n         tidings sql install --config {path}\n")), "{}", check.out);
+    Running::serve(&["--install", "--config", &path]).await.stop().await;
 
     client.batch_execute("update tidings.meta set version = 9").await.unwrap();
     let newer = "the outbox is of version 9, this program knows 1: use a newer program";
-    for arguments in [&["--install", &url][..], &[&url]] {
+    for arguments in [&["--install", "--config", &path][..], &["--config", &path]] {
         assert!(sentence(&serve(arguments).await, 1).ends_with(newer));
     }
-    assert!(sentence(&tidings(&["sql", "install", &url]).await, 1).ends_with(newer));
+    assert!(sentence(&tidings(&["sql", "install", "--config", &path]).await, 1).ends_with(newer));
     let version: i32 = client.query_one("select version from tidings.meta", &[]).await.unwrap().get(0);
     assert_eq!(version, 9);
 }

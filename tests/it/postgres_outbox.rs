@@ -1,121 +1,33 @@
 //! The outbox against a real server: exact under everything that writers, restarts and purges do.
 
+use crate::follower::{Follower, Kept, replay, words};
 use crate::postgres_parts::{Database, binding, name};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tidings::error::{Kind, Result};
-use tidings::event::{Operation, Reason, ResourceEvent, Stamp};
+use tidings::error::Kind;
+use tidings::event::{Operation, Reason, Stamp};
+use tidings::postgres::capture::{Way, Wish};
 use tidings::postgres::connect::connect;
 use tidings::postgres::outbox;
 use tidings::postgres::table::{Binding, load};
 use tidings::source::postgres_outbox::{PostgresOutbox, Settings};
 use tidings::source::{Batch, End, Feed, Health, Source};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
-/// Stands for the log: keeps what was handed over, and the place that came with it.
-#[derive(Default)]
-struct Kept {
-    events: Vec<ResourceEvent>,
-    place: Option<Vec<u8>>,
-    batches: usize,
+fn start(database: &Database, bindings: &[Binding]) -> Follower {
+    resume(database, Settings::new(bindings.to_vec()), Arc::default())
 }
 
-struct Follower {
-    kept: Arc<Mutex<Kept>>,
-    health: Arc<Health>,
-    run: JoinHandle<Result<End>>,
-    log: JoinHandle<()>,
-}
-
-impl Follower {
-    fn start(database: &Database, bindings: &[Binding]) -> Follower {
-        Follower::resume(database, Settings::new(bindings.to_vec()), Arc::default())
-    }
-
-    /// Goes on from the place that was kept.
-    fn resume(database: &Database, settings: Settings, kept: Arc<Mutex<Kept>>) -> Follower {
-        let health = Arc::new(Health::default());
-        let (sender, mut batches) = mpsc::channel::<Batch>(1);
-        let feed = Feed::new("pg".into(), sender, health.clone(), Arc::default());
-        let source = PostgresOutbox::new(database.address(), settings);
-        let place = kept.lock().unwrap().place.clone();
-        let shared = kept.clone();
-        let log = tokio::spawn(async move {
-            while let Some(batch) = batches.recv().await {
-                let mut kept = shared.lock().unwrap();
-                kept.events.extend(batch.events);
-                kept.batches += 1;
-                if batch.place.is_some() {
-                    kept.place = batch.place;
-                }
-                let offset = kept.events.len() as u64;
-                if let Some(logged) = batch.logged {
-                    let _ = logged.send(offset);
-                }
-            }
-        });
-        let run = tokio::spawn(async move { source.run(place, &feed).await });
-        Follower { kept, health, run, log }
-    }
-
-    /// Waits until something holds of the events.
-    async fn until(&self, what: &str, holds: impl Fn(&[ResourceEvent]) -> bool) {
-        let start = Instant::now();
-        while !holds(&self.kept.lock().unwrap().events) {
-            assert!(start.elapsed() < Duration::from_secs(30), "waited too long: {what}");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    async fn until_started(&self) {
-        let start = Instant::now();
-        while self.kept.lock().unwrap().place.is_none() && !self.run.is_finished() {
-            assert!(start.elapsed() < Duration::from_secs(10), "the source did not start");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// Cuts the source off wherever it is; what it had handed over still reaches the log.
-    async fn kill(self) -> Arc<Mutex<Kept>> {
-        self.run.abort();
-        let _ = self.run.await;
-        self.log.await.unwrap();
-        self.kept
-    }
-
-    async fn stop(self) -> End {
-        self.health.stop();
-        self.run.await.unwrap().unwrap()
-    }
-
-    fn take(&self) -> Vec<ResourceEvent> {
-        std::mem::take(&mut self.kept.lock().unwrap().events)
-    }
-}
-
-fn words(events: &[ResourceEvent]) -> Vec<String> {
-    events.iter().map(|event| format!("{:?} {}", event.operation, event.id)).collect()
-}
-
-/// Applies events as a client would; panics when one does not fit the state before it.
-fn replay(state: &mut BTreeMap<String, Value>, events: &[ResourceEvent]) {
-    for event in events {
-        let id = event.id.to_string();
-        let before = event.before.as_ref().map(|document| document.value().clone());
-        assert_eq!(state.get(&id), before.as_ref(), "before of {} {:?}", id, event.operation);
-        match event.after.as_ref() {
-            Some(after) => state.insert(id, after.value().clone()),
-            None => state.remove(&id),
-        };
-    }
+/// Goes on from the place that was kept.
+fn resume(database: &Database, settings: Settings, kept: Arc<Mutex<Kept>>) -> Follower {
+    Follower::start(PostgresOutbox::new(database.address(), settings), kept)
 }
 
 /// The documents of a table, read as the store reads them.
-async fn documents(database: &Database, bound: &Binding) -> BTreeMap<String, Value> {
+pub async fn documents(database: &Database, bound: &Binding) -> BTreeMap<String, Value> {
     let (client, _task) = connect(&database.address(), Duration::ZERO, None).await.unwrap();
     let tables = load(&client, std::slice::from_ref(bound)).await.unwrap();
     let sql = format!("select row_to_json(t.*)::text from {}", tables[0].from());
@@ -137,7 +49,7 @@ async fn the_outbox_is_exact_under_writers_that_commit_out_of_order() {
     let items = binding("items", "item");
     let settings = Settings { batch: 7, ..Settings::new(vec![items.clone()]) };
     let kept: Arc<Mutex<Kept>> = Arc::default();
-    let mut follower = Follower::resume(&database, settings.clone(), kept.clone());
+    let mut follower = resume(&database, settings.clone(), kept.clone());
     follower.until_started().await;
     follower.take();
 
@@ -168,7 +80,7 @@ async fn the_outbox_is_exact_under_writers_that_commit_out_of_order() {
         let kept = follower.kill().await;
         let place: Value = serde_json::from_slice(kept.lock().unwrap().place.as_ref().unwrap()).unwrap();
         within += i32::from(!place["part"].is_null());
-        follower = Follower::resume(&database, settings.clone(), kept);
+        follower = resume(&database, settings.clone(), kept);
         restarts += 1;
     }
     for writer in writers {
@@ -176,7 +88,7 @@ async fn the_outbox_is_exact_under_writers_that_commit_out_of_order() {
     }
     let total: i64 =
         setup.query_one("select count(*) from tidings.change where operation <> 'reset'", &[]).await.unwrap().get(0);
-    follower.until("every change", |events| events.len() as i64 >= total).await;
+    follower.until("every change", |kept| kept.events.len() as i64 >= total).await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     let events = follower.take();
     println!(
@@ -192,7 +104,7 @@ async fn the_outbox_is_exact_under_writers_that_commit_out_of_order() {
     database.drop().await;
 }
 
-async fn write_at_random(client: Client, writer: u32, ends: Instant) {
+pub async fn write_at_random(client: Client, writer: u32, ends: Instant) {
     let mut seed = u64::from(writer) + 1;
     let mut random = move |below: u64| {
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -239,7 +151,7 @@ async fn every_kind_of_table_and_statement_is_told() {
     let odd = name("\"odd.s\".\"It's \"\"odd\"\"\"");
     let bindings = [Binding { resource: "odd".into(), table: odd.clone(), key: Vec::new() }, binding("parts", "part")];
     outbox::install(&database.address(), &[odd.clone(), name("part")], None).await.unwrap();
-    let follower = Follower::start(&database, &bindings);
+    let follower = start(&database, &bindings);
     follower.until_started().await;
     follower.take();
 
@@ -252,7 +164,7 @@ async fn every_kind_of_table_and_statement_is_told() {
         )
         .await
         .unwrap();
-    follower.until("the insert", |events| events.len() == 1).await;
+    follower.until("the insert", |kept| kept.events.len() == 1).await;
     let created = follower.take().remove(0);
     assert_eq!((&*created.id, created.operation), ("x\\,y,1", Operation::Created));
     let document = created.after.unwrap().into_value();
@@ -273,7 +185,7 @@ async fn every_kind_of_table_and_statement_is_told() {
         )
         .await
         .unwrap();
-    follower.until("updates and inserts", |events| events.len() == 5).await;
+    follower.until("updates and inserts", |kept| kept.events.len() == 5).await;
     let events = follower.take();
     assert_eq!(
         words(&events),
@@ -293,7 +205,7 @@ async fn every_kind_of_table_and_statement_is_told() {
         )
         .await
         .unwrap();
-    follower.until("late partitions, a new column, truncate", |events| events.len() == 4).await;
+    follower.until("late partitions, a new column, truncate", |kept| kept.events.len() == 4).await;
     let events = follower.take();
     assert_eq!(
         words(&events),
@@ -350,7 +262,7 @@ async fn what_is_missing_is_said_in_a_sentence() {
     let setup = database.client().await;
     setup.batch_execute("create table nodes (id int primary key); create table bare (x int)").await.unwrap();
     let run = async |bound: Binding| {
-        let follower = Follower::start(&database, &[bound]);
+        let follower = start(&database, &[bound]);
         let error = follower.run.await.unwrap().unwrap_err();
         (error.kind(), error.chain())
     };
@@ -379,7 +291,7 @@ async fn old_changes_are_purged_but_none_that_a_reader_still_needs() {
     let count = async || setup.query_one("select count(*) from tidings.change", &[]).await.unwrap().get::<_, i64>(0);
 
     // One reader is away, with a place; it was seen just now, so what it has not read stays.
-    let away = Follower::resume(&database, settings.clone(), Arc::default());
+    let away = resume(&database, settings.clone(), Arc::default());
     away.until_started().await;
     let registered =
         async || setup.query_one("select count(*) from tidings.reader", &[]).await.unwrap().get::<_, i64>(0);
@@ -388,15 +300,15 @@ async fn old_changes_are_purged_but_none_that_a_reader_still_needs() {
     }
     let place = away.kill().await;
     setup.batch_execute("insert into item select g, g from generate_series(1, 3000) g").await.unwrap();
-    let busy = Follower::resume(&database, settings.clone(), Arc::default());
+    let busy = resume(&database, settings.clone(), Arc::default());
     busy.until_started().await;
     setup.batch_execute("update item set n = 0").await.unwrap();
-    busy.until("the updates", |events| events.len() == 2999 + 1).await;
+    busy.until("the updates", |kept| kept.events.len() == 2999 + 1).await;
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert_eq!(count().await, 6001 - 1, "only the reset of the attachment was read by both");
 
-    let back = Follower::resume(&database, settings.clone(), place.clone());
-    back.until("what it missed", |events| events.len() >= 6000).await;
+    let back = resume(&database, settings.clone(), place.clone());
+    back.until("what it missed", |kept| kept.events.len() >= 6000).await;
     assert!(back.take().iter().all(|event| !matches!(event.operation, Operation::Reset(_))));
     let start = Instant::now();
     while count().await > 0 {
@@ -413,11 +325,11 @@ async fn old_changes_are_purged_but_none_that_a_reader_still_needs() {
         assert!(start.elapsed() < Duration::from_secs(30), "the outbox is not emptied");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let late = Follower::resume(&database, settings.clone(), place.clone());
-    late.until("the reset", |events| !events.is_empty()).await;
+    let late = resume(&database, settings.clone(), place.clone());
+    late.until("the reset", |kept| !kept.events.is_empty()).await;
     assert_eq!(words(&late.take()), ["Reset(Epoch) "]);
     setup.batch_execute("update item set n = 2 where id = 1").await.unwrap();
-    late.until("what came after", |events| !events.is_empty()).await;
+    late.until("what came after", |kept| !kept.events.is_empty()).await;
     assert_eq!(words(&late.take()), ["Updated 1"]);
     late.stop().await;
     busy.stop().await;
@@ -425,8 +337,8 @@ async fn old_changes_are_purged_but_none_that_a_reader_still_needs() {
     // A new installation is another history.
     outbox::remove(&database.address(), &[]).await.unwrap();
     outbox::install(&database.address(), &[name("item")], None).await.unwrap();
-    let anew = Follower::resume(&database, settings, place);
-    anew.until("the reset", |events| !events.is_empty()).await;
+    let anew = resume(&database, settings, place);
+    anew.until("the reset", |kept| !kept.events.is_empty()).await;
     assert_eq!(anew.take()[0].operation, Operation::Reset(Reason::Epoch));
     anew.stop().await;
     database.drop().await;
@@ -438,7 +350,7 @@ async fn a_change_is_told_within_milliseconds_and_a_cut_connection_is_named() {
     let setup = database.client().await;
     setup.batch_execute("create table item (id int primary key, n int)").await.unwrap();
     outbox::install(&database.address(), &[name("item")], None).await.unwrap();
-    let follower = Follower::start(&database, &[binding("items", "item")]);
+    let follower = start(&database, &[binding("items", "item")]);
     follower.until_started().await;
     let mut latencies = Vec::new();
     for number in 0..200 {
@@ -475,8 +387,8 @@ async fn a_change_is_told_within_milliseconds_and_a_cut_connection_is_named() {
     let kept = follower.kept.clone();
     assert_eq!(follower.run.await.unwrap().unwrap(), End::Disconnected);
     setup.batch_execute("insert into item values (-1, 0)").await.unwrap();
-    let follower = Follower::resume(&database, Settings::new(vec![binding("items", "item")]), kept);
-    follower.until("what was committed meanwhile", |events| events.len() == 206).await;
+    let follower = resume(&database, Settings::new(vec![binding("items", "item")]), kept);
+    follower.until("what was committed meanwhile", |kept| kept.events.len() == 206).await;
     follower.stop().await;
     database.drop().await;
 }
@@ -498,8 +410,9 @@ async fn the_doctor_names_what_is_wrong_and_the_fix_mends_it() {
     let host = rest.split_once('@').map_or(rest, |(_, host)| host);
     let reader = Address::parse(&format!("{scheme}://{role}@{host}")).unwrap();
     let bindings = [binding("nodes", "nodes"), binding("bare", "bare"), binding("nods", "nods")];
+    let wish = Wish { way: Some(Way::Outbox), slot: None, publication: "tidings".to_owned() };
     let bad = async || {
-        let findings = examine(&reader, &bindings, "tidings sql install").await;
+        let findings = examine(&reader, &bindings, &wish, "tidings sql install").await;
         findings
             .into_iter()
             .filter(|finding| !finding.ok)
@@ -520,7 +433,7 @@ async fn the_doctor_names_what_is_wrong_and_the_fix_mends_it() {
     let attach = found.iter().find_map(|(_, fix)| fix.as_ref().filter(|fix| fix.contains("tidings.attach"))).unwrap();
     setup.batch_execute(attach).await.unwrap();
     setup.batch_execute("drop table bare").await.unwrap();
-    let found = examine(&reader, &bindings[..1], "tidings sql install").await;
+    let found = examine(&reader, &bindings[..1], &wish, "tidings sql install").await;
     assert!(found.iter().all(|finding| finding.ok), "{found:?}");
 
     // And such a reader can follow and purge, having been given no more than that.

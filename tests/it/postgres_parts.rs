@@ -2,6 +2,7 @@
 
 use tidings::postgres::address::Address;
 use tidings::postgres::name::TableName;
+use tidings::postgres::slot;
 use tidings::postgres::table::Binding;
 use tokio_postgres::{Client, NoTls};
 
@@ -19,14 +20,19 @@ impl Database {
             println!("skipped: TIDINGS_TEST_POSTGRES is not set");
             return None;
         };
-        let admin = client(&server).await;
+        Some(Database::create_on(&server).await)
+    }
+
+    /// On this server.
+    pub async fn create_on(server: &str) -> Database {
+        let admin = client(server).await;
         let name = format!("tidings_test_{}", uuid::Uuid::new_v4().simple());
         admin.batch_execute(&format!("create database {name}")).await.unwrap();
-        let (base, query) = server.split_once('?').unwrap_or((&server, ""));
+        let (base, query) = server.split_once('?').unwrap_or((server, ""));
         let root = base.find("://").map(|at| at + 3).unwrap();
         let host = base[root..].find('/').map_or(base, |slash| &base[..root + slash]);
         let url = format!("{host}/{name}?{query}");
-        Some(Database { admin, name, url })
+        Database { admin, name, url }
     }
 
     pub async fn client(&self) -> Client {
@@ -37,7 +43,12 @@ impl Database {
         Address::parse(&self.url).unwrap()
     }
 
+    /// With its slots, which would keep it.
     pub async fn drop(self) {
+        let slots = "select slot_name::text from pg_replication_slots where database = $1";
+        for row in self.admin.query(slots, &[&self.name]).await.unwrap() {
+            self.admin.batch_execute(&slot::removal(row.get(0))).await.unwrap();
+        }
         self.admin.batch_execute(&format!("drop database {} with (force)", self.name)).await.unwrap();
     }
 }

@@ -1,11 +1,15 @@
 //! The Postgres store against a real server: what it answers is what the filters say of the same rows in memory.
 
+use crate::dice::Dice;
 use crate::postgres_parts::{Database, binding, name};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 use tidings::error::Kind;
 use tidings::event::Stamp;
 use tidings::filter::{Filter, Path};
+use tidings::postgres::address::Address;
+use tidings::postgres::connect::connect;
 use tidings::postgres::table::Binding;
 use tidings::query::{Direction, Query, Row, Sort};
 use tidings::resource::Resource;
@@ -25,20 +29,6 @@ fn resource(name: &str, key: &[&str], hide: &[&str]) -> Resource {
 fn query(filter: &Value) -> Query {
     let filter = Filter::parse(filter).unwrap_or_else(|_| panic!("{filter} is no filter"));
     Query { filter: Arc::new(filter), sort: Vec::new(), skip: 0, limit: None, max_items: 100_000 }
-}
-
-/// A small generator whose draws repeat from run to run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % below
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.roll(from.len())]
-    }
 }
 
 /// For each column of a random table: its type, and texts of it with the corners where SQL and JSON differ.
@@ -370,5 +360,21 @@ async fn every_table_with_a_key_is_discovered() {
     assert_eq!(served, [("other.a", "id".to_owned()), ("a", "x,y".into()), ("p", "id".into())]);
     assert_eq!(tables.left_out.len(), 1);
     assert_eq!(tables.left_out[0].table, name("public.bare"));
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn our_own_schema_is_never_searched_for_a_table() {
+    let Some(database) = Database::create().await else { return };
+    let client = database.client().await;
+    client.batch_execute("create schema tidings; create schema other").await.unwrap();
+    // As "$user" leads there for a role of that name.
+    for (searched, expected) in [("tidings,other,public", "other, public"), ("tidings", "public")] {
+        let separator = if database.url.contains('?') { "&" } else { "?" };
+        let url = format!("{}{separator}options=-csearch_path%3D{searched}", database.url);
+        let (client, _connection) = connect(&Address::parse(&url).unwrap(), Duration::ZERO, None).await.unwrap();
+        let path: String = client.query_one("show search_path", &[]).await.unwrap().get(0);
+        assert_eq!(path, expected, "{searched}");
+    }
     database.drop().await;
 }

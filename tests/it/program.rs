@@ -11,6 +11,24 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
+/// A file that serves every table of a database, whose changes are captured by triggers.
+pub struct OutboxFile {
+    directory: tempfile::TempDir,
+}
+
+impl OutboxFile {
+    pub fn of(url: &str) -> OutboxFile {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let text = format!("[sources.db]\nurl = \"{url}\"\ncapture = \"outbox\"\n");
+        std::fs::write(directory.path().join("tidings.toml"), text).expect("it is written");
+        OutboxFile { directory }
+    }
+
+    pub fn path(&self) -> String {
+        self.directory.path().join("tidings.toml").display().to_string()
+    }
+}
+
 /// What a run that ended left behind.
 pub struct Ended {
     pub code: Option<i32>,

@@ -1,8 +1,9 @@
 //! Resume is honest: clients that go and come at random, from a server that is killed and started again, get
 //! exactly what they missed, or are told that they cannot and get a fresh list.
 
-use crate::load::{Load, random_millis, requests, transactions};
+use crate::load::{Load, documents, random_millis, requests, transactions};
 use crate::model::{History, Model, Part};
+use crate::mongodb::Mongo;
 use crate::postgres::Database;
 use crate::server::Process;
 use crate::socket::{Heard, PATIENCE, Socket};
@@ -23,11 +24,11 @@ struct Client {
 }
 
 impl Client {
-    fn new(address: SocketAddr) -> Client {
+    fn new(address: SocketAddr, model: impl Fn(Part) -> Model) -> Client {
         let watches = vec![
-            (json!({"ref": 0, "positions": true}), Model::new(Part::All)),
-            (json!({"ref": 1, "positions": true, "params": {"state": "on"}}), Model::new(Part::On)),
-            (json!({"ref": 2, "positions": true, "patch": true}), Model::new(Part::All)),
+            (json!({"ref": 0, "positions": true}), model(Part::All)),
+            (json!({"ref": 1, "positions": true, "params": {"state": "on"}}), model(Part::On)),
+            (json!({"ref": 2, "positions": true, "patch": true}), model(Part::All)),
         ];
         Client { address, watches }
     }
@@ -101,7 +102,7 @@ impl Client {
 async fn prove(mut server: Process, load: Load, history: impl AsyncFnOnce(History) -> History) -> Vec<Option<String>> {
     let (end, over) = watch::channel(false);
     let clients: Vec<_> =
-        (0..CLIENTS).map(|_| tokio::spawn(Client::new(server.address()).live(over.clone()))).collect();
+        (0..CLIENTS).map(|_| tokio::spawn(Client::new(server.address(), load.models()).live(over.clone()))).collect();
     for _ in 0..KILLS {
         sleep(random_millis(300..2500)).await;
         server.kill();
@@ -130,12 +131,32 @@ async fn prove(mut server: Process, load: Load, history: impl AsyncFnOnce(Histor
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_log_on_disk_no_kill_makes_a_resume_incomplete() {
+    with_a_log_on_disk_no_kill_makes_a_resume_incomplete_by("outbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_log_on_disk_no_kill_makes_a_resume_incomplete_by_slot() {
+    with_a_log_on_disk_no_kill_makes_a_resume_incomplete_by("slot").await;
+}
+
+async fn with_a_log_on_disk_no_kill_makes_a_resume_incomplete_by(capture: &str) {
     let Some(database) = Database::create().await else { return };
     let client = database.client().await;
     transactions::prepare(&client).await;
-    let server = Process::start(&transactions::configuration(&database.url())).await;
+    let server = Process::start(&transactions::configuration(&database.url(), capture)).await;
     let load = transactions::start(&database.url());
     let verdicts = prove(server, load, async |_| transactions::history(&client).await).await;
+    assert!(verdicts.iter().all(Option::is_none), "{verdicts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_mongodb_no_kill_makes_a_resume_incomplete() {
+    let Some(mongo) = Mongo::create() else { return };
+    let database = mongo.database().await;
+    documents::prepare(&database).await;
+    let server = Process::start(&documents::configuration(&mongo.url())).await;
+    let load = documents::start(&mongo.url()).with_repeats(!documents::is_exact(&database).await);
+    let verdicts = prove(server, load, async |_| documents::history(&database).await).await;
     assert!(verdicts.iter().all(Option::is_none), "{verdicts:?}");
 }
 
@@ -149,10 +170,19 @@ async fn with_the_embedded_store_on_disk_no_kill_makes_a_resume_incomplete() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_log_in_memory_every_kill_is_owned_up_to() {
+    with_a_log_in_memory_every_kill_is_owned_up_to_by("outbox").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_log_in_memory_every_kill_is_owned_up_to_by_slot() {
+    with_a_log_in_memory_every_kill_is_owned_up_to_by("slot").await;
+}
+
+async fn with_a_log_in_memory_every_kill_is_owned_up_to_by(capture: &str) {
     let Some(database) = Database::create().await else { return };
     let client = database.client().await;
     transactions::prepare(&client).await;
-    let server = Process::start_forgetful(&transactions::configuration(&database.url())).await;
+    let server = Process::start_forgetful(&transactions::configuration(&database.url(), capture)).await;
     let load = transactions::start(&database.url());
     let verdicts = prove(server, load, async |_| transactions::history(&client).await).await;
     assert!(verdicts.contains(&None) && verdicts.contains(&Some("epoch".to_owned())), "{verdicts:?}");

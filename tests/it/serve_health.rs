@@ -56,7 +56,9 @@ async fn a_source_that_is_down_or_behind_is_not_ready_and_says_why() {
     let (user, place) = rest.split_once('@').unwrap();
     let name = place.rsplit_once('/').unwrap().1.to_owned();
     let url = format!("{scheme}://{}:hush@{place}", user.split(':').next().unwrap());
-    let text = format!("[server]\nready_lag = \"100ms\"\n[sources.db]\nurl = \"{url}\"\n[resources.nodes]\n");
+    let text = format!(
+        "[server]\nready_lag = \"100ms\"\n[sources.db]\nurl = \"{url}\"\ncapture = \"outbox\"\n[resources.nodes]\n"
+    );
     fs::write(&path, text).unwrap();
     let mut server = Running::serve(&["-v", "--install", "--config", path.to_str().unwrap()]).await;
     assert_eq!(server.get("/healthz").await, (200, "ok\n".to_owned()));
@@ -99,6 +101,8 @@ async fn the_numbers_move() {
 
     let (mut socket, _) = server.watch("/nodes").await;
     socket.say("no message").await;
+    // What is told from the log is not matched.
+    counts(&server, "tidings_connections_lagging", 0.0).await;
     let client = reqwest::Client::new();
     for name in ["a", "b", "c"] {
         client.put(server.http("/api/nodes/n1")).json(&json!({"name": name})).send().await.unwrap();

@@ -1,9 +1,10 @@
 //! Writers that change rows all the time, so that each change raises the row's `version` by one.
 
+pub mod documents;
 pub mod requests;
 pub mod transactions;
 
-use crate::model::History;
+use crate::model::{History, Model, Part};
 use rand::RngExt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ impl Stop {
 pub struct Load {
     stop: Stop,
     writers: Vec<JoinHandle<History>>,
+    /// The database may tell again what a list has already.
+    repeats: bool,
 }
 
 impl Load {
@@ -41,7 +44,18 @@ impl Load {
     {
         let stop = Stop::default();
         let writers = each.map(|one| tokio::spawn(write(one, stop.clone()))).collect();
-        Load { stop, writers }
+        Load { stop, writers, repeats: false }
+    }
+
+    /// The same, on a database that may tell again what a list has already.
+    pub fn with_repeats(self, repeats: bool) -> Load {
+        Load { repeats, ..self }
+    }
+
+    /// What a client holds who follows this part of the rows.
+    pub fn models(&self) -> impl Fn(Part) -> Model + Copy + Send + 'static {
+        let repeats = self.repeats;
+        move |part| if repeats { Model::new(part).of_repeats() } else { Model::new(part) }
     }
 
     /// Returns, when the last write has ended, what the writers know themselves.

@@ -40,10 +40,10 @@ const TABLES: &str = "
         insert into history values (of, next, (select to_jsonb(row) from rows row where id = of));
     end $$;";
 
-/// A configuration that serves the rows of a database.
-pub fn configuration(url: &str) -> String {
+/// A configuration that serves the rows of a database, whose changes are captured this way.
+pub fn configuration(url: &str, capture: &str) -> String {
     format!(
-        "[sources.pg]\nurl = {url:?}\ninstall = true\n\
+        "[sources.pg]\nurl = {url:?}\ncapture = {capture:?}\ninstall = true\n\
          [resources.rows]\nsource = \"pg\"\ntable = \"public.rows\"\n"
     )
 }

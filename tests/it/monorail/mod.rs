@@ -9,14 +9,19 @@ mod keepalive;
 mod slow;
 mod viewers;
 mod world;
+mod writes;
 
+use crate::broker::Broker;
+use crate::mongodb::Mongo;
 use crate::postgres::Database;
 use crate::server;
 use crate::transcript::{self, Transcript};
+use mongodb::bson::doc;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
 use world::MonorailWorld;
+use writes::Writes;
 
 /// The resources of the transcripts, in the embedded store.
 const EMBEDDED: &str = r#"
@@ -59,19 +64,32 @@ keep = 3
 writable = true
 "#;
 
+/// Those of them that have records which transcripts change.
+const RECORDS: [&str; 3] = ["nodes", "graphObjs", "skus"];
+
 /// A transcript that has come this far will not go on.
 const LONG: Duration = Duration::from_secs(60);
 
 /// What one transcript is played on.
 struct Setting {
     configuration: String,
+    writes: Writes,
+    /// What the transcript's names stand for.
+    names: Vec<(String, String)>,
     /// Kept until the transcript has ended.
     database: Option<Database>,
+    mongo: Option<Mongo>,
 }
 
 impl Setting {
     fn embedded(more: &str) -> Setting {
-        Setting { configuration: format!("{EMBEDDED}{more}"), database: None }
+        Setting {
+            configuration: format!("{EMBEDDED}{more}"),
+            writes: Writes::Http(reqwest::Client::new()),
+            names: Vec::new(),
+            database: None,
+            mongo: None,
+        }
     }
 
     /// `nodes` and `graphObjs` are tables of a new database, whose changes come by an outbox.
@@ -86,7 +104,66 @@ impl Setting {
             let embedded = format!("[resources.{table}]\nsource = \"embedded\"");
             configuration = configuration.replace(&embedded, &format!("[resources.{table}]\nsource = \"db\""));
         }
-        Some(Setting { configuration, database: Some(database) })
+        Some(Setting { configuration, database: Some(database), ..Setting::embedded("") })
+    }
+
+    /// The records are documents of a new database, which somebody writes who knows nothing of the server.
+    async fn mongodb() -> Option<Setting> {
+        let mongo = Mongo::create()?;
+        let database = mongo.database().await;
+        for collection in RECORDS {
+            let images = doc! {"create": collection, "changeStreamPreAndPostImages": {"enabled": true}};
+            database.run_command(images).await.expect("a collection with images");
+        }
+        let mut configuration = EMBEDDED.to_owned() + &format!("[sources.plant]\nurl = \"{}\"\n", mongo.url());
+        for collection in RECORDS {
+            let embedded = format!("[resources.{collection}]\nsource = \"embedded\"");
+            configuration = configuration.replace(&embedded, &format!("[resources.{collection}]\nsource = \"plant\""));
+        }
+        let writes = Writes::Documents(database, reqwest::Client::new());
+        Some(Setting { configuration, writes, mongo: Some(mongo), ..Setting::embedded("") })
+    }
+
+    /// As RackHD has it: the rows in MongoDB, every change told on the broker, which has the log lines too.
+    async fn broker() -> Option<Setting> {
+        let (mongo, broker) = (Mongo::create()?, Broker::connect().await?);
+        let exchanges = ["on.events", "on.logging", "on.test", "on.waterline"];
+        let names = exchanges.map(|name| (name.to_owned(), broker.exchange(name))).to_vec();
+        let of = |name| broker.exchange(name);
+        let (source, url) = (broker.source(), mongo.url());
+        let mut configuration = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n{source}[sources.plant]\nurl = {url:?}\n\
+             [resources.logs]\nsource = \"broker\"\nexchange = {:?}\nkeep = 100\n\
+             [monorail.mq]\nexchanges = [{:?}, {:?}, {:?}]\ntail = {{ {:?} = 3, {:?} = 3 }}\n",
+            of("on.lines"),
+            of("on.events"),
+            of("on.logging"),
+            of("on.test"),
+            of("on.logging"),
+            of("on.test"),
+        );
+        for collection in RECORDS {
+            let more = match collection {
+                "graphObjs" => "id = \"instanceId\"\n",
+                "skus" => "ignore_case = true\n",
+                _ => "",
+            };
+            let resource = format!(
+                "[resources.{collection}]\nsource = \"broker\"\nexchange = {:?}\nreading = \"waterline\"\n\
+                 rows = \"plant\"\n{more}",
+                of("on.waterline")
+            );
+            configuration += &resource;
+            broker.queue(collection);
+        }
+        for queue in ["logs".to_owned(), "dead".to_owned()]
+            .into_iter()
+            .chain(["on.events", "on.logging", "on.test"].map(|name| format!("mq:{}", of(name))))
+        {
+            broker.queue(&queue);
+        }
+        let writes = Writes::Messages(mongo.database().await, Box::new(broker));
+        Some(Setting { configuration, writes, names, mongo: Some(mongo), ..Setting::embedded("") })
     }
 }
 
@@ -95,16 +172,16 @@ async fn play(file: &str, setting: impl AsyncFn() -> Option<Setting>) {
     let transcripts = read(file);
     let mut failures = Vec::new();
     for transcript in &transcripts {
-        let Some(Setting { configuration, database }) = setting().await else { return };
+        let Some(Setting { configuration, writes, names, database, mongo }) = setting().await else { return };
         let app = server::start(&configuration).await;
-        let mut world = MonorailWorld::of(app.address()).await;
+        let mut world = MonorailWorld::of(app.address(), writes, names).await;
         let played = timeout(LONG, transcript::run(&mut world, transcript)).await;
         if let Err(why) = played.unwrap_or_else(|_| Err("it does not end".to_owned())) {
             failures.push(format!("{file}:{why}\n  in \"{}\"", transcript.title));
         }
         drop(world);
         app.stop().await;
-        drop(database);
+        drop((database, mongo));
     }
     assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), transcripts.len(), failures.join("\n"));
 }
@@ -135,6 +212,11 @@ macro_rules! transcripts {
 transcripts! {
     contract: "contract.txt", async || Some(Setting::embedded(""));
     contract_over_postgres: "contract.txt", Setting::postgres;
+    contract_over_mongodb: "contract.txt", Setting::mongodb;
+    contract_over_a_broker: "contract.txt", Setting::broker;
+    watching_over_mongodb: "watching.txt", Setting::mongodb;
+    watching_over_a_broker: "watching.txt", Setting::broker;
+    broker_over_a_broker: "broker.txt", Setting::broker;
     asking: "asking.txt", async || Some(Setting::embedded(""));
     watching: "watching.txt", async || Some(Setting::embedded(""));
     broker: "broker.txt", async || Some(Setting::embedded(""));

@@ -126,7 +126,7 @@ async fn r5_a_stalled_reader_among_500_costs_bounded_memory_delays_nobody_and_mi
     readers.join_all().await;
     let (pushed, grown) = (((LINES - WARM_UP) * WATCHES * 4096) >> 20, (most.max(server.own_bytes()) - before) >> 20);
     println!("{pushed} MB were pushed past a reader that stalled, the server grew by {grown} MB");
-    assert!(grown < 8, "{pushed} MB were pushed past it, and the server grew by {grown} MB");
+    assert!(grown < 16, "{pushed} MB were pushed past it, and the server grew by {grown} MB");
 
     hear_all(&mut stalled, WARM_UP..LINES).await;
     // It is live again.

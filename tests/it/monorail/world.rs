@@ -1,8 +1,9 @@
-//! What the monorail transcripts need beside a server: changes come by HTTP, a barrier tells when they are in.
+//! What the monorail transcripts need beside a server: somebody who makes changes, and a barrier that tells when they
+//! are in.
 
+use super::writes::Writes;
 use crate::socket::{Heard, Socket};
-use crate::transcript::{Change, Sync, Word, World};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use crate::transcript::{Change, Sync, World};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -11,18 +12,17 @@ use std::net::SocketAddr;
 pub struct MonorailWorld {
     address: SocketAddr,
     names: Vec<(String, String)>,
-    http: reqwest::Client,
+    writes: Writes,
     /// Watches what is changed, so that its barriers wait for the changes.
     control: Socket,
     watched: HashSet<String>,
 }
 
 impl MonorailWorld {
-    /// Learns the epoch of the server's log.
-    pub async fn of(address: SocketAddr) -> MonorailWorld {
+    /// Learns the epoch of the server's log. `names` stand for what is called otherwise here.
+    pub async fn of(address: SocketAddr, writes: Writes, names: Vec<(String, String)>) -> MonorailWorld {
         let control = Socket::open(&format!("ws://{address}/")).await.expect("an upgrade on any path");
-        let http = reqwest::Client::new();
-        let mut world = MonorailWorld { address, names: Vec::new(), http, control, watched: HashSet::new() };
+        let mut world = MonorailWorld { address, names, writes, control, watched: HashSet::new() };
         let position = world.barrier().await.expect("a barrier is answered");
         let epoch = position.split(':').next().unwrap_or_default();
         world.names.push(("\"e1:".to_owned(), format!("\"{epoch}:")));
@@ -57,25 +57,15 @@ impl MonorailWorld {
         self.control.say(watch.to_string()).await;
     }
 
-    async fn write(&self, change: &Change) -> Result<(), String> {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let resource = format!("http://{}/api/{}", self.address, encoded(&change.resource));
-        let id = encoded(&change.id);
-        let request = match change.word {
-            Word::Created | Word::Updated => self.http.put(format!("{resource}/{id}")),
-            Word::Removed => self.http.delete(format!("{resource}/{id}")),
-            Word::Appended => self.http.post(format!("{resource}?id={id}")),
-        };
-        let request = match (&change.record, change.word) {
-            (None, _) | (_, Word::Removed) => request,
-            (Some(record), _) => request.header("content-type", "application/json").body(record.clone()),
-        };
-        let answer = request.send().await.map_err(|error| error.to_string())?;
-        if answer.status().is_success() {
-            return Ok(());
+    /// Waits until the control socket, which watches the resource, is told of a change.
+    async fn told(&mut self, resource: &str) -> Result<(), String> {
+        loop {
+            match self.control.hear().await {
+                Heard::Json(message) if message["ref"] == resource => return Ok(()),
+                Heard::Json(_) => {}
+                other => return Err(format!("the change is not told but {other:?}")),
+            }
         }
-        let status = answer.status();
-        Err(format!("the change is refused: {status} {}", answer.text().await.unwrap_or_default()))
     }
 }
 
@@ -91,7 +81,10 @@ impl World for MonorailWorld {
     async fn change(&mut self, change: &Change) -> Result<(), String> {
         self.watch(&change.resource).await;
         self.barrier().await?;
-        self.write(change).await?;
+        self.writes.make(self.address, change).await?;
+        if self.writes.are_messages() {
+            self.told(&change.resource).await?;
+        }
         self.barrier().await.map(drop)
     }
 
