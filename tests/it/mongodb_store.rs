@@ -1,5 +1,6 @@
 //! The store of a MongoDB database, against a real server: what a list contains, and what is discovered.
 
+use crate::load::documents::is_exact;
 use crate::mongodb::Mongo;
 use futures_util::StreamExt;
 use mongodb::bson::oid::ObjectId;
@@ -50,8 +51,10 @@ async fn a_server_that_is_there_answers_and_one_that_is_not_is_told_within_secon
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_contains_exactly_what_its_mark_says() {
     let Some(mongo) = Mongo::create() else { return };
+    // A server that does not read at the time it is asked to may show a row ahead of the mark.
+    let is_exact = is_exact(&mongo.database().await).await;
     for (row, contained, listed) in compare(&mongo, Duration::from_millis(100), 20).await {
-        assert_eq!(contained, listed, "{row}");
+        assert!(contained == listed || (!is_exact && contained < listed), "{row}: {contained} and {listed}");
     }
 }
 

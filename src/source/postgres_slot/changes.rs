@@ -79,8 +79,10 @@ impl<'a> Changes<'a> {
         match rows(shape, old, new, asking).await? {
             Told::Nothing => {}
             Told::Change(change) => {
-                for (resource, key) in &shape.fed {
-                    match change.events(resource, key, by) {
+                let ids: Vec<_> = shape.fed.iter().map(|(_, key)| change.ids(key)).collect();
+                let change = change.into_documents();
+                for ((resource, _), ids) in shape.fed.iter().zip(ids) {
+                    match ids.and_then(|ids| change.events(resource, ids, by)) {
                         Some(told) => events.extend(told),
                         None => break_off(resource, by, events),
                     }
@@ -101,8 +103,20 @@ enum Told {
 
 /// A row before and after.
 struct Change {
-    before: Before,
+    before: Before<Row>,
     after: Option<Row>,
+}
+
+/// The same, as those who watch are told.
+struct Documents {
+    before: Before<Document>,
+    after: Option<Document>,
+}
+
+/// The key of a row before and after, where it is told.
+struct Ids {
+    was: Option<String>,
+    is: Option<String>,
 }
 
 /// What a message tells of a row as it was.
@@ -114,11 +128,11 @@ enum Was<'a> {
     Told(Old<'a>),
 }
 
-enum Before {
+enum Before<T> {
     Absent,
     Untold,
-    Key(Row),
-    Whole(Row),
+    Key(T),
+    Whole(T),
 }
 
 /// Reads both rows of a message.
@@ -165,9 +179,34 @@ async fn whole(shape: &Shape, tuple: &Tuple<'_>, asking: &mut Asking<'_>) -> Res
 }
 
 impl Change {
-    /// What happened to a resource with this key: one event, or two when the key changed. `None` when a row lacks
-    /// the key, so that nobody can tell which one it is.
-    fn events(&self, resource: &Arc<str>, key: &[usize], by: Commitment) -> Option<Vec<ResourceEvent>> {
+    /// The ids of the row by this key. `None` when one lacks it, so that nobody can tell which row it is.
+    fn ids(&self, key: &[usize]) -> Option<Ids> {
+        let was = match &self.before {
+            Before::Absent | Before::Untold => None,
+            Before::Key(row) | Before::Whole(row) => Some(row.id(key)?),
+        };
+        let is = match &self.after {
+            Some(row) => Some(row.id(key)?),
+            None => None,
+        };
+        Some(Ids { was, is })
+    }
+
+    fn into_documents(self) -> Documents {
+        let before = match self.before {
+            Before::Absent => Before::Absent,
+            Before::Untold => Before::Untold,
+            Before::Key(row) => Before::Key(row.into_document()),
+            Before::Whole(row) => Before::Whole(row.into_document()),
+        };
+        Documents { before, after: self.after.map(Row::into_document) }
+    }
+}
+
+impl Documents {
+    /// What happened to a resource: one event, or two when the key changed. `None` when nobody can tell which row
+    /// it is.
+    fn events(&self, resource: &Arc<str>, Ids { was, is }: Ids, by: Commitment) -> Option<Vec<ResourceEvent>> {
         let event = |id: &str, operation, before, after| ResourceEvent {
             resource: resource.clone(),
             id: id.into(),
@@ -177,15 +216,14 @@ impl Change {
             time: by.time,
             stamp: by.stamp,
         };
-        let (was, before) = match &self.before {
-            Before::Absent | Before::Untold => (None, None),
-            Before::Key(row) => (Some(row.id(key)?), None),
-            Before::Whole(row) => (Some(row.id(key)?), Some(Document::new(row.document()))),
+        let before = match &self.before {
+            Before::Whole(document) => Some(document.clone()),
+            Before::Absent | Before::Untold | Before::Key(_) => None,
         };
-        let Some(row) = &self.after else {
+        let Some(id) = is else {
             return Some(vec![event(&was?, Operation::Removed, before, None)]);
         };
-        let (id, after) = (row.id(key)?, Some(Document::new(row.document())));
+        let after = self.after.clone();
         Some(match (&self.before, was) {
             (Before::Absent, _) => vec![event(&id, Operation::Created, None, after)],
             (_, Some(was)) if was != id => {

@@ -4,6 +4,7 @@
 
 use super::asking::Asking;
 use super::tables::Tables;
+use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::postgres::failure::failure;
 use crate::postgres::form::{self, Form};
@@ -62,8 +63,9 @@ impl Row {
         }
     }
 
-    pub(super) fn document(&self) -> Value {
-        Value::Object(self.document.clone())
+    /// What the row is to whoever it is told to.
+    pub(super) fn into_document(self) -> Document {
+        Document::new(Value::Object(self.document))
     }
 
     fn put(&mut self, name: &str, key: Option<usize>, value: Value, text: &str) {

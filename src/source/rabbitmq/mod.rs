@@ -8,6 +8,7 @@
 //! What cannot be read is counted, kept in a queue of its own and acknowledged: it never stops the feed. When a queue
 //! or an exchange was taken away behind our back it is made anew, and watchers with a list are told to start over.
 
+mod begin;
 mod bindings;
 mod body;
 mod change;
