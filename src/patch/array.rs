@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// One step on the way from one array to the other, from the front to the back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Step<'a> {
-    Removed,
+    Removed(&'a Value),
     Added(&'a Value),
     /// In both arrays; not necessarily equal.
     Kept(&'a Value, &'a Value),
@@ -17,14 +17,19 @@ const MAX_PAIRS: usize = 250_000;
 
 /// The steps that keep the most: equal elements first, then objects with the same `id`.
 pub(super) fn align<'a>(before: &'a [Value], after: &'a [Value]) -> Vec<Step<'a>> {
+    let (head, old, new) = trim(before, after);
+    let mut steps: Vec<_> = pairs(&before[..head], &after[..head]).collect();
+    steps.extend(middle(old, new));
+    steps.extend(pairs(&before[head + old.len()..], &after[head + new.len()..]));
+    steps
+}
+
+/// How many elements are equal in front, and what is left of both without their equal ends.
+pub(super) fn trim<'a>(before: &'a [Value], after: &'a [Value]) -> (usize, &'a [Value], &'a [Value]) {
     let head = before.iter().zip(after).take_while(|(old, new)| old == new).count();
     let (old, new) = (&before[head..], &after[head..]);
     let tail = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
-    let (old, new) = (&old[..old.len() - tail], &new[..new.len() - tail]);
-    let mut steps: Vec<_> = pairs(&before[..head], &after[..head]).collect();
-    steps.extend(middle(old, new));
-    steps.extend(pairs(&before[before.len() - tail..], &after[after.len() - tail..]));
-    steps
+    (head, &old[..old.len() - tail], &new[..new.len() - tail])
 }
 
 fn pairs<'a>(before: &'a [Value], after: &'a [Value]) -> impl Iterator<Item = Step<'a>> {
@@ -51,7 +56,7 @@ fn middle<'a>(before: &'a [Value], after: &'a [Value]) -> Vec<Step<'a>> {
 fn gap<'a>(before: &'a [Value], after: &'a [Value]) -> Vec<Step<'a>> {
     let both = before.len().min(after.len());
     let mut steps: Vec<_> = pairs(before, after).collect();
-    steps.extend(before[both..].iter().map(|_| Step::Removed));
+    steps.extend(before[both..].iter().map(Step::Removed));
     steps.extend(after[both..].iter().map(Step::Added));
     steps
 }
