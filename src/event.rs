@@ -1,6 +1,8 @@
 //! What the engine carries: a change as a `ResourceEvent`, its place in the log as an `Entry`, and the two
 //! measures of time that make an exact hand-over possible: positions of the log, stamps of the source.
 
+pub use crate::audience::Audience;
+
 use crate::document::Document;
 use std::fmt;
 use std::str::FromStr;
@@ -32,6 +34,8 @@ pub enum Reason {
     Filter,
     /// The source may have missed changes (an at-most-once feed lost its connection).
     Source,
+    /// The viewer's rights have changed.
+    Rights,
 }
 
 impl Reason {
@@ -42,6 +46,7 @@ impl Reason {
             Reason::Epoch => "epoch",
             Reason::Filter => "filter",
             Reason::Source => "source",
+            Reason::Rights => "rights",
         }
     }
 }
@@ -246,15 +251,11 @@ impl ResourceEvent {
             stamp: Stamp::None,
         }
     }
-}
 
-/// Who may see an entry; stored with it, so that live and history agree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Audience {
-    /// Nobody is excluded here; the reader's own rule still applies.
-    Everyone,
-    /// Only viewers with one of these subjects.
-    Subjects(Arc<[Box<str>]>),
+    /// Whether there was a version before the change, and it is not known.
+    pub fn lacks_before(&self) -> bool {
+        matches!(self.operation, Operation::Updated | Operation::Removed) && self.before.is_none()
+    }
 }
 
 /// An event in the log.

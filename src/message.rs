@@ -5,6 +5,7 @@ use crate::event::{Entry, Position, Reason, Timestamp};
 use crate::filter::{Filter, Path};
 use crate::frame::Fault;
 use crate::query::{Row, Sort};
+use crate::viewer::Token;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub enum Action {
     Stop(Stop),
     /// Tell me when everything committed before now has been told. The empty channel means all watches.
     Barrier,
+    /// From now on I am who shows this. Answered only when it is not accepted.
+    Present { token: Token },
 }
 
 impl Action {
@@ -58,6 +61,7 @@ impl Action {
             Action::Watch(_) => "watch",
             Action::Stop(_) => "stop",
             Action::Barrier => "barrier",
+            Action::Present { .. } => "token",
         }
     }
 }
@@ -154,6 +158,8 @@ pub enum Notice<'a> {
         entry: &'a Entry,
         transition: Transition,
         shape: Shape<'a>,
+        /// Which text, where a dialect tells viewers of one entry differently.
+        variant: Variant,
         position: Option<Position>,
     },
     /// The verdict on `since`; `broken` names why what follows is a fresh list instead of what was missed.
@@ -170,6 +176,9 @@ pub enum Notice<'a> {
     },
     Refused(&'a Refusal),
 }
+
+/// Which of the few texts of an entry a viewer is told, in the dialect's own numbering.
+pub type Variant = u8;
 
 /// How an updated document is told.
 #[derive(Debug, Clone, Copy)]
@@ -200,6 +209,8 @@ pub enum Asked {
     Watch,
     Stop,
     Barrier,
+    /// To be somebody else.
+    Present,
     /// It could not be told.
     Unknown,
 }
@@ -225,6 +236,10 @@ pub enum Code {
     Unsupported,
     /// A barrier was not reached in time.
     Barrier,
+    /// The credential is not accepted.
+    Credential,
+    /// Nobody could judge the credential.
+    Unavailable,
 }
 
 /// Why the server ends a connection; the number is the WebSocket close code (RFC 6455, 7.4).
@@ -244,6 +259,8 @@ pub enum Goodbye {
     Slow,
     /// 4401: the credential has expired; come back with another.
     Expired,
+    /// 4401: the credential shows something else by now; come back and begin again.
+    Rights,
 }
 
 impl Goodbye {
@@ -256,7 +273,7 @@ impl Goodbye {
             Goodbye::TooBig => 1009,
             Goodbye::Internal => 1011,
             Goodbye::Slow => 1013,
-            Goodbye::Expired => 4401,
+            Goodbye::Expired | Goodbye::Rights => 4401,
         }
     }
 
@@ -270,6 +287,7 @@ impl Goodbye {
             Goodbye::Internal => "internal error",
             Goodbye::Slow => "slow: come back and resume",
             Goodbye::Expired => "credential expired",
+            Goodbye::Rights => "rights changed: come back",
         }
     }
 }

@@ -50,6 +50,7 @@ pub struct Metrics {
     pub log_floor: Gauge,
     pub log_bytes: Gauge,
     closes: Family<Close, Counter>,
+    refused: Family<Refused, Counter>,
     messages: Family<Message, Counter>,
     entries: Family<Logged, Counter>,
     dropped: Family<Dropped, Counter>,
@@ -60,6 +61,11 @@ pub struct Metrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Close {
     code: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    why: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,6 +94,11 @@ impl Metrics {
     /// Connections that this side ended with this close code.
     pub fn closes(&self, code: u16) -> Counter {
         self.closes.get_or_create_owned(&Close { code })
+    }
+
+    /// Credentials that were not accepted, by why.
+    pub fn refused(&self, why: &'static str) -> Counter {
+        self.refused.get_or_create_owned(&Refused { why })
     }
 
     /// Messages of clients that asked for this; one word for all that are not understood, or clients could add labels.
@@ -146,6 +157,7 @@ impl Default for Metrics {
             log_floor: add(all, "log_floor_offset", "Offset before the oldest entry"),
             log_bytes: add(all, "log_bytes", "Bytes of the log"),
             closes: add(all, "closes", "Connections that the server ended, by close code"),
+            refused: add(all, "credentials_refused", "Credentials that were not accepted, by why"),
             messages: add(all, "messages", "Messages received, by what they ask for"),
             entries: add(all, "entries", "Entries logged, by source and operation"),
             dropped: add(all, "source_dropped", "Messages and changes received and not told, by source and why"),

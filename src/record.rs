@@ -1,17 +1,20 @@
 //! Events as bytes, for our own files: a version, fixed fields, then texts with their length before them.
 //!
 //! ```text
-//! 1 · operation · stamp kind · stamp u64 · time i64 · resource · id · before? · after? · audience?
-//! text: length u32, bytes      absent: length ff ff ff ff      audience: count u32 (or absent), texts
+//! 2 · operation · stamp kind · stamp u64 · time i64 · resource · id · before? · after? · audience
+//! text: length u32, bytes      absent: length ff ff ff ff
+//! audience: 0, for everyone; or 1, rights before, rights after      rights: count u32, levels
+//! level: count u32, grants     grant: kind of who, text (none for anyone) · role · until i64 (0: for ever)
 //! ```
 //! All numbers are little-endian. Documents are JSON text.
 
+use crate::audience::{Grant, Rights, Role, Who};
 use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Audience, Operation, Reason, ResourceEvent, Stamp, Timestamp};
 use std::sync::Arc;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const ABSENT: u32 = u32::MAX;
 
 /// The event, and who may see it, as bytes.
@@ -29,10 +32,11 @@ pub fn encode(event: &ResourceEvent, audience: &Audience) -> Vec<u8> {
     put_text(&mut bytes, before);
     put_text(&mut bytes, after);
     match audience {
-        Audience::Everyone => bytes.extend(ABSENT.to_le_bytes()),
-        Audience::Subjects(subjects) => {
-            bytes.extend(length(subjects.len()));
-            subjects.iter().for_each(|subject| put_text(&mut bytes, Some(subject)));
+        Audience::Everyone => bytes.push(0),
+        Audience::Limited { before, after } => {
+            bytes.push(1);
+            put_rights(&mut bytes, before);
+            put_rights(&mut bytes, after);
         }
     }
     bytes
@@ -61,6 +65,7 @@ fn operation_number(operation: Operation) -> u8 {
         Operation::Reset(Reason::Epoch) => 5,
         Operation::Reset(Reason::Filter) => 6,
         Operation::Reset(Reason::Source) => 7,
+        Operation::Reset(Reason::Rights) => 8,
     }
 }
 
@@ -88,6 +93,28 @@ fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
     }
 }
 
+fn put_rights(bytes: &mut Vec<u8>, rights: &Rights) {
+    bytes.extend(length(rights.levels().len()));
+    for level in rights.levels() {
+        bytes.extend(length(level.len()));
+        for grant in level {
+            match &grant.who {
+                Who::Subject(subject) => {
+                    bytes.push(0);
+                    put_text(bytes, Some(subject));
+                }
+                Who::Group(group) => {
+                    bytes.push(1);
+                    put_text(bytes, Some(group));
+                }
+                Who::Anyone => bytes.push(2),
+            }
+            bytes.push(grant.role as u8);
+            bytes.extend(grant.until.unwrap_or(0).to_le_bytes());
+        }
+    }
+}
+
 /// What is left to read; `None` wherever it is not what it should be.
 struct Rest<'a>(&'a [u8]);
 
@@ -105,6 +132,7 @@ impl<'a> Rest<'a> {
             5 => Operation::Reset(Reason::Epoch),
             6 => Operation::Reset(Reason::Filter),
             7 => Operation::Reset(Reason::Source),
+            8 => Operation::Reset(Reason::Rights),
             _ => return None,
         };
         let stamp = match (self.byte()?, u64::from_le_bytes(self.array()?)) {
@@ -153,13 +181,42 @@ impl<'a> Rest<'a> {
     }
 
     fn audience(&mut self) -> Option<Audience> {
-        let Some(count) = self.length()? else { return Some(Audience::Everyone) };
-        // Grows with what is there, not with what a damaged count claims.
-        let mut subjects = Vec::new();
-        for _ in 0..count {
-            subjects.push(self.text()??.into());
+        match self.byte()? {
+            0 => Some(Audience::Everyone),
+            1 => Some(Audience::Limited { before: self.rights()?, after: self.rights()? }),
+            _ => None,
         }
-        Some(Audience::Subjects(subjects.into()))
+    }
+
+    fn rights(&mut self) -> Option<Rights> {
+        // Grows with what is there, not with what a damaged count claims.
+        let mut levels = Vec::new();
+        for _ in 0..self.length()?? {
+            let mut level = Vec::new();
+            for _ in 0..self.length()?? {
+                level.push(self.grant()?);
+            }
+            levels.push(level);
+        }
+        Some(Rights::new(levels))
+    }
+
+    fn grant(&mut self) -> Option<Grant> {
+        let who = match self.byte()? {
+            0 => Who::Subject(self.text()??.into()),
+            1 => Who::Group(self.text()??.into()),
+            2 => Who::Anyone,
+            _ => return None,
+        };
+        let role = match self.byte()? {
+            0 => Role::Reader,
+            1 => Role::Commenter,
+            2 => Role::Writer,
+            3 => Role::Owner,
+            _ => return None,
+        };
+        let until = Some(i64::from_le_bytes(self.array()?)).filter(|until| *until != 0);
+        Some(Grant { who, role, until })
     }
 }
 
@@ -179,7 +236,12 @@ mod tests {
                 time: Timestamp(-1_795_249_094_849),
                 stamp,
             };
-        let few = Audience::Subjects(["ann".into(), "".into()].into());
+        let grant = |who, role, until| Grant { who, role, until };
+        let rights = Rights::new(vec![
+            vec![grant(Who::Subject("ann".into()), Role::Owner, None)],
+            vec![grant(Who::Group("".into()), Role::Reader, Some(-7)), grant(Who::Anyone, Role::Commenter, None)],
+        ]);
+        let few = Audience::Limited { before: rights, after: Rights::of(["bob".into()], Role::Writer) };
         vec![
             (event(Operation::Created, Stamp::None, None, Some(json!({"id": "n€1", "x": [1, 2.5, null]}))), few),
             (
@@ -187,7 +249,10 @@ mod tests {
                 Audience::Everyone,
             ),
             (event(Operation::Removed, Stamp::Time(u64::MAX), Some(json!("")), None), Audience::Everyone),
-            (event(Operation::Appended, Stamp::Offset(3), None, Some(json!(null))), Audience::Subjects([].into())),
+            (
+                event(Operation::Appended, Stamp::Offset(3), None, Some(json!(null))),
+                Audience::limited(Rights::default()),
+            ),
             (event(Operation::Reset(Reason::Epoch), Stamp::None, None, None), Audience::Everyone),
         ]
     }
@@ -200,14 +265,15 @@ mod tests {
     }
 
     #[test]
-    fn captured_bytes_of_version_1_stay_readable() {
-        let captured = b"\x01\x01\x01\x07\0\0\0\0\0\0\0\xe8\x03\0\0\0\0\0\0\x01\0\0\0r\x02\0\0\0id\
-            \xff\xff\xff\xff\x02\0\0\0[]\x01\0\0\0\x03\0\0\0ann";
+    fn captured_bytes_of_version_2_stay_readable() {
+        let captured = b"\x02\x01\x01\x07\0\0\0\0\0\0\0\xe8\x03\0\0\0\0\0\0\x01\0\0\0r\x02\0\0\0id\
+            \xff\xff\xff\xff\x02\0\0\0[]\x01\0\0\0\0\x01\0\0\0\x01\0\0\0\0\x03\0\0\0ann\x02\x09\0\0\0\0\0\0\0";
         let (event, audience) = decode(captured).unwrap();
         assert_eq!((&*event.resource, &*event.id, event.operation), ("r", "id", Operation::Updated));
         assert_eq!((event.stamp, event.time), (Stamp::Transaction(7), Timestamp(1000)));
         assert_eq!((event.before.clone(), event.after.clone()), (None, Some(Document::new(json!([])))));
-        assert_eq!(audience, Audience::Subjects(["ann".into()].into()));
+        let ann = Grant { who: Who::Subject("ann".into()), role: Role::Writer, until: Some(9) };
+        assert_eq!(audience, Audience::Limited { before: Rights::default(), after: Rights::new(vec![vec![ann]]) });
         assert_eq!(encode(&event, &audience), captured);
     }
 

@@ -1,4 +1,4 @@
-//! What a resource is to everybody: its name, its key, what is hidden, who may read it, how it behaves.
+//! What a resource is to everybody: its name, its key, what is hidden, how it behaves.
 
 use crate::document::Document;
 use serde_json::Value;
@@ -31,8 +31,6 @@ pub struct Resource {
     pub delivery: Delivery,
     /// Patterns of dotted names whose keys nobody sees; `*` is any run of characters, case ignored.
     pub hide: Vec<Box<str>>,
-    /// Who may read it.
-    pub read: Read,
 }
 
 /// How often a change is told to who is connected, or comes back in time.
@@ -56,19 +54,8 @@ impl Delivery {
     }
 }
 
-/// Who may read a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
-    /// Everybody who can connect.
-    Anyone,
-    /// Whoever has shown a valid credential.
-    Authenticated,
-    /// Whoever has one of these roles.
-    Roles(Vec<Box<str>>),
-}
-
 impl Resource {
-    /// Records of the embedded store by `id`, which anyone may read and write, with nothing hidden.
+    /// Records of the embedded store by `id`, which can be written, with nothing hidden.
     pub fn named(name: &str) -> Resource {
         Resource {
             name: name.into(),
@@ -83,13 +70,17 @@ impl Resource {
             writable: true,
             delivery: Delivery::Exact,
             hide: Vec::new(),
-            read: Read::Anyone,
         }
     }
 
     /// Whether there is anything to query: records, or the held lines of a log.
     pub fn is_readable(&self) -> bool {
         self.has_rows && (!self.append_only || self.keep > 0)
+    }
+
+    /// The same resource for who must see records as they are stored: nothing is hidden, no `id` is put in.
+    pub fn bare(&self) -> Resource {
+        Resource { hide: Vec::new(), raw: true, ..self.clone() }
     }
 
     /// The document as everybody sees it: hidden keys are gone, `id` is there, a line that is no object is the
@@ -111,6 +102,12 @@ impl Resource {
             fields.insert("id".to_owned(), Value::String(id.to_owned()));
         }
         Document::new(value)
+    }
+
+    /// The same of a document, made anew only where that differs.
+    pub fn present_document(&self, id: &str, document: Document) -> Document {
+        let has_id = self.raw || document.value().get("id").is_some_and(|id| !id.is_null());
+        if has_id && self.hide.is_empty() { document } else { self.present(id, document.into_value()) }
     }
 }
 

@@ -44,6 +44,7 @@ impl Test {
             Test::StartsWith { text, fold } => part(" starts ", text, fold),
             Test::Contains { text, fold } => part(" contains ", text, fold),
             Test::EndsWith { text, fold } => part(" ends ", text, fold),
+            Test::Last(text) => part(" last ", text, &false),
             Test::Like { pattern, fold } => part(" like ", pattern, fold),
         }
     }

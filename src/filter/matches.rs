@@ -61,6 +61,7 @@ impl Test {
         match self {
             Test::Equal(operand) => order(operand, value).is_eq(),
             Test::In(operands) | Test::EqualFolded(operands) => is_among(operands, value),
+            Test::Last(text) => value.as_array().and_then(|elements| elements.last()?.as_str()) == Some(text),
             _ => false,
         }
     }

@@ -88,6 +88,8 @@ pub enum Test {
         pattern: Box<str>,
         fold: bool,
     },
+    /// The last element of an array is this text. Only for questions of our own; clients cannot ask it.
+    Last(Box<str>),
     /// `Equal` and `In` on strings without regard to letter case (a resource with `ignore_case`). The strings
     /// are folded; what is no string is compared as in `In`. They ascend as in `In`.
     EqualFolded(Vec<Value>),
@@ -133,6 +135,11 @@ impl Filter {
             operand @ (Value::Number(_) | Value::String(_)) => Filter::Field { path, test: range(operand) },
             _ => Filter::Nothing,
         }
+    }
+
+    /// A field is an array whose last element is this text.
+    pub fn last(path: Path, text: &str) -> Filter {
+        Filter::Field { path, test: Test::Last(text.into()) }
     }
 
     /// A field is present and not null, or (`wanted` is false) is not.

@@ -1,10 +1,11 @@
 //! How a watch is told of changes: the dialect, where its messages belong, and which extras it asked for.
 //! Turns an entry into a finished WebSocket frame, once for everybody with the same form.
 
+use crate::audience::Sight;
 use crate::dialect::Dialect;
-use crate::event::{Entry, Position};
+use crate::event::{Entry, Position, Timestamp};
 use crate::frame;
-use crate::message::{Address, Notice, Shape, Transition};
+use crate::message::{Address, Notice, Shape, Transition, Variant};
 use crate::patch;
 use bytes::Bytes;
 use std::fmt;
@@ -73,19 +74,35 @@ pub fn row_number(id: &str) -> u64 {
 }
 
 impl Form {
+    /// Which of the dialect's texts of this entry is for these eyes.
+    pub fn variant(&self, entry: &Entry, sight: &Sight, now: Timestamp) -> Variant {
+        self.dialect.variant(entry, sight, now)
+    }
+
     /// The frame, or frames, that tell of this entry; `None` when the dialect says nothing.
-    pub fn tell(&self, entry: &Entry, transition: Transition, position: impl FnOnce() -> Position) -> Option<Told> {
+    pub fn tell(
+        &self,
+        entry: &Entry,
+        transition: Transition,
+        variant: Variant,
+        position: impl FnOnce() -> Position,
+    ) -> Option<Told> {
         let position = self.positions.then(position);
-        let text = self.dialect.encode(
-            &self.address,
-            &Notice::Change { entry, transition, shape: Shape::Whole, position: position.clone() },
-        )?;
-        let row =
-            (self.patch && transition != Transition::Appended).then(|| self.versions(entry, transition, position));
+        let shape = Shape::Whole;
+        let notice = Notice::Change { entry, transition, shape, variant, position: position.clone() };
+        let text = self.dialect.encode(&self.address, &notice)?;
+        let is_version = self.patch && transition != Transition::Appended;
+        let row = is_version.then(|| self.versions(entry, transition, variant, position));
         Some(Told { frame: frame::text(text.as_bytes()), row })
     }
 
-    fn versions(&self, entry: &Entry, transition: Transition, position: Option<Position>) -> Versions {
+    fn versions(
+        &self,
+        entry: &Entry,
+        transition: Transition,
+        variant: Variant,
+        position: Option<Position>,
+    ) -> Versions {
         let event = &entry.event;
         let after = event.after.as_ref().filter(|_| transition != Transition::Left);
         let patch = match (transition, &event.before, after) {
@@ -93,7 +110,7 @@ impl Form {
                 let forward = patch::diff(before.value(), after.value()).to_string();
                 let revert = patch::diff(after.value(), before.value()).to_string();
                 let shape = Shape::Patch { forward: &forward, revert: &revert };
-                let notice = Notice::Change { entry, transition, shape, position };
+                let notice = Notice::Change { entry, transition, shape, variant, position };
                 self.dialect.encode(&self.address, &notice).map(|text| frame::text(text.as_bytes()))
             }
             _ => None,

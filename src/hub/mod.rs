@@ -6,15 +6,15 @@
 
 pub mod form;
 pub mod verdict;
+mod watched;
 
-use crate::access::Sight;
-use crate::event::{Entry, Mark, Offset, Operation, Position, Reason, Stamp};
+use crate::audience::{Audience, Sight};
+use crate::event::{Entry, Mark, Offset, Operation, Position, Reason, Stamp, Timestamp};
 use crate::filter::Filter;
 use crate::hub::form::{Form, Told};
 use crate::hub::verdict::verdict;
-use crate::index::Index;
+use crate::hub::watched::Watched;
 use crate::metrics::Metrics;
-use slab::Slab;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,22 +83,6 @@ struct Inner {
     /// For each source, the newest state that is in the log as a whole, and by which offset.
     frontiers: HashMap<Arc<str>, (Mark, Offset)>,
     recent: VecDeque<(Offset, Arc<str>, Stamp)>,
-}
-
-/// The watched part of one resource.
-#[derive(Default)]
-struct Watched {
-    index: Index<usize>,
-    conditions: Slab<Condition>,
-    by_text: HashMap<(String, Sight), usize>,
-}
-
-/// A filter with a viewer's sight, and the groups that share it: matched once.
-struct Condition {
-    filter: Arc<Filter>,
-    sight: Sight,
-    text: String,
-    groups: HashMap<Form, GroupId>,
 }
 
 struct Group {
@@ -223,25 +207,14 @@ impl Hub {
 
     /// How many filters no index helps with.
     pub fn catch_all(&self) -> usize {
-        self.lock().resources.values().map(|watched| watched.index.catch_all()).sum()
+        self.lock().resources.values().map(|watched| watched.catch_all()).sum()
     }
 }
 
 impl Inner {
     fn join(&mut self, shard: ShardId, wish: &Wish, shards: usize) -> GroupId {
         let watched = self.resources.entry(wish.resource.clone()).or_default();
-        let text = wish.filter.canonical();
-        let key = (text.clone(), wish.sight.clone());
-        let condition = *watched.by_text.entry(key).or_insert_with(|| {
-            let condition = watched.conditions.insert(Condition {
-                filter: wish.filter.clone(),
-                sight: wish.sight.clone(),
-                text,
-                groups: HashMap::new(),
-            });
-            watched.index.insert(condition, &wish.filter);
-            condition
-        });
+        let condition = watched.condition(wish);
         let next = &mut self.next_group;
         let id = *watched.conditions[condition].groups.entry(wish.form.clone()).or_insert_with(|| {
             let id = *next;
@@ -269,9 +242,7 @@ impl Inner {
         let condition = &mut watched.conditions[group.condition];
         condition.groups.remove(&group.form);
         if condition.groups.is_empty() {
-            let condition = watched.conditions.remove(group.condition);
-            watched.by_text.remove(&(condition.text, condition.sight));
-            watched.index.remove(group.condition, &condition.filter);
+            watched.remove(group.condition);
             if watched.conditions.is_empty() {
                 self.resources.remove(&group.resource);
             }
@@ -302,29 +273,26 @@ impl Inner {
             }
             return;
         }
-        let event = &entry.event;
-        let (before, after) = (event.before.as_ref(), event.after.as_ref());
+        let now = Timestamp::now();
+        let mut encoded = HashMap::new();
         candidates.clear();
-        if before.is_none() && event.operation != Operation::Created && event.operation != Operation::Appended {
-            // Without the version before, a row may be leaving any filter: everybody has to be asked.
-            candidates.extend(watched.conditions.iter().map(|(condition, _)| condition));
-        } else {
-            watched.index.candidates(
-                &event.id,
-                before.map(|document| document.value()),
-                after.map(|document| document.value()),
-                candidates,
-            );
-        }
+        watched.candidates(entry, candidates);
         metrics.candidates.inc_by(candidates.len() as u64);
         for condition in candidates.iter() {
             let Some(condition) = watched.conditions.get(*condition) else { continue };
             let filter = std::iter::once(&*condition.filter);
-            let Some(transition) = verdict(filter, &condition.sight, entry) else { continue };
+            let Some(transition) = verdict(filter, &condition.sight, entry, now) else { continue };
             metrics.matches.inc();
             for (form, id) in &condition.groups {
                 let position = || Position::new(epoch.clone(), entry.offset);
-                if let Some(told) = form.tell(entry, transition, position) {
+                let variant = form.variant(entry, &condition.sight, now);
+                let tell = || form.tell(entry, transition, variant, position);
+                let told = match entry.audience {
+                    Audience::Everyone => tell(),
+                    // Many viewers with eyes of their own are told the same.
+                    Audience::Limited { .. } => encoded.entry((form, transition, variant)).or_insert_with(tell).clone(),
+                };
+                if let Some(told) = told {
                     self.hand(*id, entry.offset, News::Change(told), deliveries);
                 }
             }

@@ -1,8 +1,8 @@
 //! What one change means to one watch. Live delivery, resume and catching up all ask here, so they agree.
 
-use crate::access::Sight;
+use crate::audience::{Audience, Sight};
 use crate::document::Document;
-use crate::event::{Entry, Operation};
+use crate::event::{Entry, Operation, Timestamp};
 use crate::filter::Filter;
 use crate::message::Transition;
 
@@ -15,16 +15,19 @@ enum Side {
     Unknown,
 }
 
-/// How an entry concerns a watch with these filters (any of them matching is enough); `None`: not at all.
+/// How an entry concerns a watch with these filters (any of them matching is enough); `None`: not at all. A record
+/// that may not be seen is as if it did not match.
 pub fn verdict<'a>(
     filters: impl Iterator<Item = &'a Filter> + Clone,
     sight: &Sight,
     entry: &Entry,
+    now: Timestamp,
 ) -> Option<Transition> {
-    if !sight.may_see(&entry.audience) {
+    let event = &entry.event;
+    let (was_shown, is_shown) = (entry.audience.shows_before(sight, now.0), entry.audience.shows_after(sight, now.0));
+    if !was_shown && !is_shown {
         return None;
     }
-    let event = &entry.event;
     let matches = |document: &Document| {
         let mut any = filters.clone();
         if any.any(|filter| filter.matches(&event.id, document.value())) { Side::In } else { Side::Out }
@@ -32,15 +35,21 @@ pub fn verdict<'a>(
     let after = match (&event.operation, &event.after) {
         (Operation::Removed, _) => Side::Absent,
         (Operation::Reset(_), _) => return None,
+        _ if !is_shown => Side::Out,
         (_, Some(document)) => matches(document),
         (_, None) => Side::Unknown,
     };
     let before = match (&event.operation, &event.before) {
         (Operation::Appended, _) => return (after == Side::In).then_some(Transition::Appended),
         (Operation::Created, _) => Side::Absent,
+        _ if !was_shown => Side::Out,
         (_, Some(document)) => matches(document),
         (_, None) => Side::Unknown,
     };
+    if was_shown && is_shown && entry.audience != Audience::Everyone && event.before == event.after {
+        // Only others begin or end to see it here.
+        return None;
+    }
     let filtered = || !filters.clone().any(|filter| matches!(filter, Filter::All));
     match (before, after) {
         (Side::Absent, Side::In) => Some(Transition::Created),
@@ -54,17 +63,18 @@ pub fn verdict<'a>(
 }
 
 /// Whether a watch with this filter needs the version before to judge the entry, and it is missing.
-pub fn lacks_before(filter: &Filter, entry: &Entry) -> bool {
-    matches!(entry.event.operation, Operation::Updated | Operation::Removed)
-        && entry.event.before.is_none()
-        && !matches!(filter, Filter::All)
+pub fn is_unjudgeable(filter: &Filter, entry: &Entry) -> bool {
+    entry.event.lacks_before() && !matches!(filter, Filter::All)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Audience, ResourceEvent, Stamp, Timestamp};
+    use crate::audience::{Rights, Role};
+    use crate::event::{ResourceEvent, Stamp};
     use serde_json::{Value, json};
+
+    const NOW: Timestamp = Timestamp(0);
 
     fn entry(operation: Operation, before: Option<Value>, after: Option<Value>) -> Entry {
         let event = ResourceEvent {
@@ -101,24 +111,43 @@ mod tests {
         ];
         for (operation, before, after, expected) in cases {
             let entry = entry(operation, before, after);
-            assert_eq!(verdict([&filter].into_iter(), &Sight::default(), &entry), expected, "{entry:?}");
+            assert_eq!(verdict([&filter].into_iter(), &Sight::default(), &entry, NOW), expected, "{entry:?}");
         }
     }
 
     #[test]
     fn without_a_filter_an_update_is_never_a_removal() {
         let entry = entry(Operation::Updated, None, None);
-        assert_eq!(verdict([&Filter::All].into_iter(), &Sight::default(), &entry), None);
+        assert_eq!(verdict([&Filter::All].into_iter(), &Sight::default(), &entry, NOW), None);
+    }
+
+    fn seen_by(subject: Option<&str>, entry: &Entry) -> Option<Transition> {
+        let sight = Sight { subject: subject.map(Into::into), ..Sight::default() };
+        verdict([&Filter::All].into_iter(), &sight, entry, NOW)
+    }
+
+    fn readers(subjects: &[&str]) -> Rights {
+        Rights::of(subjects.iter().map(|subject| (*subject).into()), Role::Reader)
     }
 
     #[test]
     fn an_audience_shows_an_entry_to_its_subjects_only() {
         let mut entry = entry(Operation::Created, None, Some(json!({})));
-        entry.audience = Audience::Subjects(["ann".into()].into());
-        let sees = |subject: Option<&str>| {
-            let sight = Sight { subject: subject.map(Into::into) };
-            verdict([&Filter::All].into_iter(), &sight, &entry).is_some()
+        entry.audience = Audience::limited(readers(&["ann"]));
+        assert_eq!(seen_by(Some("ann"), &entry), Some(Transition::Created));
+        assert_eq!((seen_by(Some("bob"), &entry), seen_by(None, &entry)), (None, None));
+    }
+
+    #[test]
+    fn who_gains_or_loses_the_right_to_see_a_record_is_told_and_nobody_else() {
+        let change = |after| {
+            let mut entry = entry(Operation::Updated, Some(json!({"n": 1})), Some(after));
+            entry.audience = Audience::Limited { before: readers(&["ann", "bob"]), after: readers(&["bob", "eve"]) };
+            entry
         };
-        assert!(sees(Some("ann")) && !sees(Some("bob")) && !sees(None));
+        let told = |entry: &Entry| ["ann", "bob", "eve", "dan"].map(|subject| seen_by(Some(subject), entry));
+        let (left, entered) = (Some(Transition::Left), Some(Transition::Entered));
+        assert_eq!(told(&change(json!({"n": 1}))), [left, None, entered, None]);
+        assert_eq!(told(&change(json!({"n": 2}))), [left, Some(Transition::Updated), entered, None]);
     }
 }

@@ -35,6 +35,7 @@ pub fn of_field(path: &Path, test: &Test) -> Option<Vec<Placed>> {
             vec![beginning(prefix, *fold)]
         }
         Test::Greater(_) | Test::AtLeast(_) | Test::Less(_) | Test::AtMost(_) => vec![Range::of(test)?.term()],
+        Test::Last(text) => vec![Term::Text(Probe::Is((**text).into()))],
         Test::Exists(_) | Test::Contains { .. } | Test::EndsWith { .. } => return None,
     };
     Some(terms.into_iter().map(|term| (Place::Field(path.clone()), term)).collect())

@@ -1,5 +1,6 @@
 //! The promises that every log keeps, tested on each of them.
 
+use crate::audience::{Rights, Role};
 use crate::document::Document;
 use crate::event::{Audience, Entry, Offset, Operation, ResourceEvent, Stamp, Timestamp};
 use crate::log::disk::DiskLog;
@@ -34,7 +35,7 @@ pub(super) fn change(number: u64) -> (ResourceEvent, Audience) {
         time: Timestamp(number as i64),
         stamp: Stamp::Transaction(number),
     };
-    (event, Audience::Subjects([format!("s{number}").into()].into()))
+    (event, Audience::limited(Rights::of([format!("s{number}").into()], Role::Reader)))
 }
 
 fn line(id: &str, body: Value) -> (ResourceEvent, Audience) {

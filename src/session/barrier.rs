@@ -1,9 +1,9 @@
 //! `barrier`: an answer that comes once everything committed before the question has been told.
 
 use crate::catalog::Served;
-use crate::event::Offset;
+use crate::event::{Mark, Offset};
 use crate::message::{Address, Code, Notice};
-use crate::session::subscription::{Place, Stage, reached};
+use crate::session::subscription::{Place, Stage};
 use crate::session::{Session, refusal_of};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ impl Session {
     pub(super) async fn barrier(&self, address: &Address, resource: &str) -> Result<(), (Code, String)> {
         let only = match resource {
             "" => None,
-            name => Some(self.served(name)?),
+            name => Some(self.served(name)?.0),
         };
         let reaching = async {
             let mut upto = 0;
@@ -56,14 +56,22 @@ impl Session {
 
     /// The offset by which everything that was committed to a resource before now is in the log.
     async fn logged(&self, served: &Served) -> Result<Offset, (Code, String)> {
-        let mark = served.store.mark().await.map_err(|error| refusal_of(&error))?;
-        loop {
-            if let Some(offset) = reached(&self.shard.hub, served, &mark) {
-                return Ok(offset);
-            }
-            served.health.ring();
-            self.shard.advance(LOOK).await;
+        let mut upto = 0;
+        for feed in served.feeds() {
+            let mark = feed.store.mark().await.map_err(|error| refusal_of(&error))?;
+            upto = upto.max(loop {
+                let offset = match &mark {
+                    Mark::Offset(offset) if served.resource.append_only => Some(*offset),
+                    mark => self.shard.hub.reached(&feed.source, mark),
+                };
+                if let Some(offset) = offset {
+                    break offset;
+                }
+                feed.health.ring();
+                self.shard.advance(LOOK).await;
+            });
         }
+        Ok(upto)
     }
 
     fn is_told(&self, only: Option<&Served>, upto: Offset) -> bool {

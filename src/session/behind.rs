@@ -1,7 +1,7 @@
 //! Telling from the log what is not live: after a list, after a resume, and when the socket was too slow. One
 //! task per connection, only while there is something to tell; all its units advance together in log order.
 
-use crate::event::{Entry, Offset, Operation, Reason};
+use crate::event::{Entry, Offset, Operation, Reason, Timestamp};
 use crate::log::Stretch;
 use crate::message::{Goodbye, Transition};
 use crate::session::Session;
@@ -136,7 +136,8 @@ impl Session {
 
     fn push(&self, one: &Subscription, entry: &Entry, transition: Transition) {
         let position = || one.position(&self.shard.hub, entry.offset);
-        let Some(told) = one.form.tell(entry, transition, position) else { return };
+        let variant = one.form.variant(entry, &one.bound.sight, Timestamp::now());
+        let Some(told) = one.form.tell(entry, transition, variant, position) else { return };
         let frame = match &one.extras {
             Some(extras) => {
                 extras.touch(Instant::now());

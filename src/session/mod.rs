@@ -9,19 +9,23 @@ mod behind;
 mod prepare;
 mod progress;
 mod read;
+mod rights;
+mod standing;
 mod subscription;
 #[cfg(test)]
 mod tests;
 mod watches;
 
-use crate::access::{self, Sight};
+use crate::access::Bound;
+use crate::audience::Sight;
+use crate::auth::{Lease, Pass};
 use crate::catalog::{Catalog, Served};
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::event::{Offset, Reason};
 use crate::frame;
-use crate::message::{Action, Address, Asked, Code, Goodbye, Notice, Refusal, Request};
-use crate::session::subscription::{Number, Subscription};
+use crate::message::{Action, Address, Asked, Code, Goodbye, Notice, Refusal, Request, Watch};
+use crate::session::subscription::{Number, Subscription, Way};
 use crate::shard::{Owner, Shard, SocketId, WatchId};
 use crate::viewer::Viewer;
 use std::cell::{Cell, RefCell};
@@ -29,6 +33,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Lists of one connection that may be under way at a time.
@@ -50,13 +55,28 @@ pub struct Terms {
     pub catalog: Arc<Catalog>,
     pub dialect: Arc<dyn Dialect>,
     pub limits: Limits,
+    /// How long a client may be silent, pongs included; `None`: as long as it answers most pings.
+    pub silence: Option<Duration>,
+}
+
+/// What a client's coming in asks for by itself.
+pub struct Opening {
+    pub address: Address,
+    pub resource: Arc<str>,
+    pub watch: Watch,
+    /// Whose eyes the watch has, as long as the connection lives; the resource may be a private one. `None`: the
+    /// viewer's, as if it had asked.
+    pub sight: Option<Sight>,
 }
 
 /// One client's session. Lives on its shard's thread.
 pub struct Session {
     me: Weak<Session>,
     id: Uuid,
-    viewer: Viewer,
+    viewer: RefCell<Viewer>,
+    /// What the viewer's rights rest on, and the task that sees to their end, where they have one.
+    lease: RefCell<Lease>,
+    looking: RefCell<Option<JoinHandle<()>>>,
     terms: Arc<Terms>,
     shard: Rc<Shard>,
     socket: Cell<SocketId>,
@@ -77,11 +97,14 @@ struct State {
 
 impl Session {
     /// A session with a new id, for a socket that is attached next.
-    pub fn new(viewer: Viewer, terms: Arc<Terms>, shard: Rc<Shard>) -> Rc<Session> {
+    pub fn new(pass: Pass, terms: Arc<Terms>, shard: Rc<Shard>) -> Rc<Session> {
+        let Pass { viewer, lease } = pass;
         Rc::new_cyclic(|me| Session {
             me: me.clone(),
             id: Uuid::new_v4(),
-            viewer,
+            viewer: RefCell::new(viewer),
+            lease: RefCell::new(lease),
+            looking: RefCell::default(),
             terms,
             shard,
             socket: Cell::new(SocketId::MAX),
@@ -90,9 +113,25 @@ impl Session {
         })
     }
 
-    /// The shard's number for the socket that it speaks through.
-    pub fn attach(&self, socket: SocketId) {
+    /// The shard's number for the socket that it speaks through, which is there until the credential ends.
+    pub fn attach(self: &Rc<Self>, socket: SocketId) {
         self.socket.set(socket);
+        self.look_after();
+    }
+
+    /// Does what comes with the connection.
+    pub fn open(self: &Rc<Self>, opening: Opening) {
+        let Opening { address, resource, watch, sight } = opening;
+        let way = match sight {
+            None => self.way(&resource),
+            Some(sight) => {
+                let known = self.terms.catalog.resource(&resource).ok_or_else(unknown);
+                known.map(|served| Way { name: None, served, bound: Bound::with_eyes(sight) })
+            }
+        };
+        if let Err((code, summary)) = way.and_then(|way| self.watch(address.clone(), way, watch)) {
+            self.refuse(&address, &Refusal { code, summary, asked: Asked::Watch });
+        }
     }
 
     /// Does what is asked; returns when the answer is queued.
@@ -103,6 +142,7 @@ impl Session {
             Action::Watch(_) => Asked::Watch,
             Action::Stop(_) => Asked::Stop,
             Action::Barrier => Asked::Barrier,
+            Action::Present { .. } => Asked::Present,
             Action::Identify => Asked::Unknown,
         };
         if let Err((code, summary)) = self.act(&address, &resource, action).await {
@@ -115,22 +155,26 @@ impl Session {
             Action::Identify => self.tell(address, &Notice::Session { id: &self.id.to_string() }),
             Action::Stop(stop) => self.stop(address, &stop),
             Action::Barrier => self.barrier(address, resource).await?,
+            Action::Present { token } => self.present(token).await?,
             Action::Query { filter, page } if resource.ends_with('*') => {
                 self.query_family(address, resource, &filter, &page).await?;
             }
             Action::Query { filter, page } => {
-                let served = self.served(resource)?;
-                self.query(address, &served, filter, page).await?;
+                let (served, bound) = self.served(resource)?;
+                self.query(address, &served, &bound, filter, page).await?;
             }
             Action::Get { filter, criteria } => {
-                let served = self.served(resource)?;
-                self.get(address, &served, filter, &criteria).await?;
+                let (served, bound) = self.served(resource)?;
+                self.get(address, &served, &bound, filter, &criteria).await?;
             }
             Action::GetNothing => {
                 self.served(resource)?;
                 self.tell(address, &Notice::Blank);
             }
-            Action::Watch(watch) => self.watch(address.clone(), self.served(resource)?, *watch)?,
+            Action::Watch(watch) => {
+                let way = self.way(resource)?;
+                self.watch(address.clone(), way, *watch)?;
+            }
         }
         Ok(())
     }
@@ -146,16 +190,17 @@ impl Session {
         }
     }
 
-    /// The resource behind a name, if this viewer may know of it.
-    fn served(&self, name: &str) -> Result<Arc<Served>, (Code, String)> {
-        let served = self.terms.catalog.channel(name);
-        let seen = served.filter(|served| access::may_read(&served.resource.read, &self.viewer));
-        seen.ok_or((Code::Resource, "there is no such resource".to_owned()))
+    /// The resource behind a name with what this viewer may see of it, if it may know of it.
+    fn served(&self, name: &str) -> Result<(Arc<Served>, Bound), (Code, String)> {
+        let channel = self.terms.catalog.channel(name);
+        let seen = channel.and_then(|channel| Some((channel.served.clone(), channel.bind(&self.viewer.borrow())?)));
+        seen.ok_or_else(unknown)
     }
 
-    /// No rule limits single entries to subjects, so equal watches of all viewers share a group.
-    fn sight(&self) -> Sight {
-        Sight::default()
+    /// The same, for a watch.
+    fn way(&self, name: &str) -> Result<Way, (Code, String)> {
+        let (served, bound) = self.served(name)?;
+        Ok(Way { name: Some(name.into()), served, bound })
     }
 
     fn close(&self, goodbye: Goodbye) {
@@ -165,6 +210,11 @@ impl Session {
     fn is_open(&self) -> bool {
         self.shard.is_open(self.socket.get())
     }
+}
+
+/// The same for what there is not and for what a viewer may not know of.
+fn unknown() -> (Code, String) {
+    (Code::Resource, "there is no such resource".to_owned())
 }
 
 /// What a client hears of an error of a store: its kind, never its text.
@@ -184,5 +234,9 @@ impl Owner for Session {
     fn reset(&self, watch: WatchId, offset: Offset, reason: Reason) {
         self.put_behind(|one| one.id == watch, offset);
         self.start_over(watch, reason);
+    }
+
+    fn goodbye(&self, goodbye: Goodbye) -> (u16, &'static str) {
+        self.terms.dialect.goodbye(goodbye)
     }
 }

@@ -6,7 +6,7 @@
 use crate::catalog::Served;
 use crate::error::{Kind, Result};
 use crate::event::{Entry, Mark, Offset, Operation, Position, Reason, Stamp};
-use crate::hub::verdict::lacks_before;
+use crate::hub::verdict::is_unjudgeable;
 use crate::log::Stretch;
 use crate::message::{Asked, Code, Notice, Refusal};
 use crate::query::Row;
@@ -84,8 +84,7 @@ impl Session {
             let mut place = self.shard.hub.position(from);
             place.beside = (!is_settled).then(|| mark.clone());
             let rows = shown(rows, &held.page);
-            let mut address = one.address().clone();
-            address.reference = held.reference.clone();
+            let address = one.address_of(held);
             if let Some(reason) = broken {
                 self.tell(&address, &Notice::Resumed { position: place.clone(), broken: Some(reason) });
             }
@@ -106,19 +105,24 @@ impl Session {
         let mut delay = FIRST_RETRY;
         let mut is_first = true;
         loop {
-            let (served, query, address) = self.with_preparing(id, number, |one, index| {
+            let (served, bound, query, address) = self.with_preparing(id, number, |one, index| {
                 let held = &one.watches[index];
-                let mut address = one.address().clone();
-                address.reference = held.reference.clone();
+                let address = one.address_of(held);
                 (
                     one.served.clone(),
-                    self.query_of(&one.served, held.filter.clone(), &listed_page(held, &one.served)),
+                    one.bound.clone(),
+                    self.query_of(&one.served, held.asked.clone(), &listed_page(held, &one.served)),
                     address,
                 )
             })?;
             let turn = self.lists.acquire().await.ok()?;
             let before = self.shard.hub.published();
-            let error = match served.store.query(&served.resource, &query).await {
+            let listed = served.query(&bound, &query).await;
+            // Rights may have changed meanwhile.
+            if !self.with_preparing(id, number, |one, _| one.bound == bound)? {
+                continue;
+            }
+            let error = match listed {
                 Ok(snapshot) => match self.settle(&served, before, snapshot.mark).await {
                     Ok((mark, from, is_settled)) => {
                         return Some((Listed { rows: snapshot.rows, mark, from, is_settled }, turn));
@@ -151,7 +155,7 @@ impl Session {
     /// Where a snapshot stands beside the log: the offset up to which every entry of the resource is contained
     /// in it, and whether none after that is. `before` was published before the snapshot was taken.
     async fn settle(&self, served: &Arc<Served>, before: Offset, mark: Mark) -> Result<(Mark, Offset, bool)> {
-        if served.resource.append_only
+        if served.is_read_from_log()
             && let Mark::Offset(offset) = mark
         {
             return Ok((mark, offset, true));
@@ -194,17 +198,17 @@ impl Session {
     }
 
     async fn resume(self: &Rc<Self>, id: WatchId, number: Number, since: Option<Position>) {
-        let Some((served, filter)) =
-            self.with_preparing(id, number, |one, index| (one.served.clone(), one.watches[index].filter.clone()))
-        else {
-            return;
+        let of_watch = |one: &mut Subscription, index: usize| {
+            let held = &one.watches[index];
+            (one.served.clone(), held.asked.clone(), held.filter.clone())
         };
+        let Some((served, asked, filter)) = self.with_preparing(id, number, of_watch) else { return };
         let checked = match &since {
             Some(position) if *position.epoch == **self.shard.hub.epoch() => match &served.interests {
-                Some(interests) if interests.since(&filter).is_none_or(|since| position.offset < since) => {
+                Some(interests) if interests.since(&asked).is_none_or(|since| position.offset < since) => {
                     Ok(Some(Reason::Retention))
                 }
-                _ => self.check_gap(&served, position.offset, |entry| lacks_before(&filter, entry)).await,
+                _ => self.check_gap(&served, position.offset, |entry| is_unjudgeable(&filter, entry)).await,
             },
             _ => Ok(Some(Reason::Epoch)),
         };
@@ -226,8 +230,7 @@ impl Session {
             return;
         }
         let told = self.with_preparing(id, number, |one, index| {
-            let mut address = one.address().clone();
-            address.reference = one.watches[index].reference.clone();
+            let address = one.address_of(&one.watches[index]);
             self.tell(&address, &Notice::Resumed { position: position.clone(), broken: None });
             one.begin(self, index, position.offset, position.beside);
         });
@@ -240,8 +243,7 @@ impl Session {
     /// A resume that cannot be complete, of a resource without rows for a fresh list.
     fn cannot_list(&self, id: WatchId, number: Number) {
         self.with_preparing(id, number, |one, index| {
-            let mut address = one.address().clone();
-            address.reference = one.watches[index].reference.clone();
+            let address = one.address_of(&one.watches[index]);
             let summary = "what was missed is not known, and there are no rows to list".to_owned();
             self.refuse(&address, &Refusal { code: Code::Unsupported, summary, asked: Asked::Watch });
         });
@@ -259,7 +261,7 @@ impl Session {
         &self,
         served: &Served,
         after: Offset,
-        is_unjudgeable: impl Fn(&Entry) -> bool,
+        is_broken_by: impl Fn(&Entry) -> bool,
     ) -> Result<Option<Reason>> {
         let log = &self.shard.log;
         let last = log.last();
@@ -280,7 +282,7 @@ impl Session {
             for entry in entries.iter().filter(|entry| *entry.event.resource == *served.resource.name) {
                 match entry.event.operation {
                     Operation::Reset(reason) => return Ok(Some(reason)),
-                    _ if is_unjudgeable(entry) => return Ok(Some(Reason::Filter)),
+                    _ if is_broken_by(entry) => return Ok(Some(Reason::Filter)),
                     _ => {}
                 }
             }

@@ -1,6 +1,6 @@
 //! `query` and `get`: asked of the store, answered in order.
 
-use crate::access::may_read;
+use crate::access::Bound;
 use crate::catalog::Served;
 use crate::filter::Filter;
 use crate::message::{Address, Code, Notice, Page};
@@ -13,10 +13,11 @@ impl Session {
         &self,
         address: &Address,
         served: &Served,
+        bound: &Bound,
         filter: Filter,
         page: Page,
     ) -> Result<(), (Code, String)> {
-        let rows = shown(self.rows(served, filter, &page).await?, &page);
+        let rows = shown(self.rows(served, bound, filter, &page).await?, &page);
         self.tell(address, &Notice::List { rows: &rows, position: None });
         Ok(())
     }
@@ -29,14 +30,17 @@ impl Session {
         filter: &Filter,
         page: &Page,
     ) -> Result<(), (Code, String)> {
-        let mut family = self.terms.catalog.family(pattern);
-        family.retain(|served| served.resource.is_readable() && may_read(&served.resource.read, &self.viewer));
+        let mut family = Vec::new();
+        for channel in self.terms.catalog.family(pattern) {
+            let bound = channel.bind(&self.viewer.borrow()).filter(|_| channel.served.resource.is_readable());
+            family.extend(bound.map(|bound| (channel.served, bound)));
+        }
         if family.is_empty() {
             return Err((Code::Unsupported, "nothing is held here".to_owned()));
         }
         let mut all = Vec::new();
-        for served in family {
-            all.extend(self.rows(&served, filter.clone(), page).await?);
+        for (served, bound) in family {
+            all.extend(self.rows(&served, &bound, filter.clone(), page).await?);
         }
         all.sort_by_key(|row| row.offset);
         let rows = shown(all, page);
@@ -44,12 +48,18 @@ impl Session {
         Ok(())
     }
 
-    async fn rows(&self, served: &Served, filter: Filter, page: &Page) -> Result<Vec<Row>, (Code, String)> {
+    async fn rows(
+        &self,
+        served: &Served,
+        bound: &Bound,
+        filter: Filter,
+        page: &Page,
+    ) -> Result<Vec<Row>, (Code, String)> {
         if !served.resource.is_readable() {
             return Err((Code::Unsupported, "nothing is held here, it can only be watched".to_owned()));
         }
         let query = self.query_of(served, Arc::new(understood(served, filter)), page);
-        let snapshot = served.store.query(&served.resource, &query).await.map_err(|error| {
+        let snapshot = served.query(bound, &query).await.map_err(|error| {
             tracing::warn!(resource = %served.resource.name, error = %error.chain(), "a query failed");
             refusal_of(&error)
         })?;
@@ -60,11 +70,12 @@ impl Session {
         &self,
         address: &Address,
         served: &Served,
+        bound: &Bound,
         filter: Filter,
         criteria: &str,
     ) -> Result<(), (Code, String)> {
         let page = Page { limit: Some(1), ..Page::default() };
-        match self.rows(served, filter, &page).await?.first() {
+        match self.rows(served, bound, filter, &page).await?.first() {
             Some(row) => self.tell(address, &Notice::Found { row }),
             None => self.tell(address, &Notice::Missed { criteria }),
         }

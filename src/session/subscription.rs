@@ -1,9 +1,9 @@
 //! What a connection follows: one unit that is told each change once. A watch of its own is a unit; the
 //! watches of one channel that are told as one view are a unit together.
 
-use crate::access::Sight;
+use crate::access::Bound;
 use crate::catalog::Served;
-use crate::event::{Entry, Mark, Offset, Operation, Position, Stamp};
+use crate::event::{Entry, Mark, Offset, Operation, Position, Stamp, Timestamp};
 use crate::filter::Filter;
 use crate::hub::form::Form;
 use crate::hub::verdict::verdict;
@@ -25,6 +25,8 @@ pub struct Held {
     pub reference: Option<Reference>,
     /// Canonical text of the params.
     pub params: Arc<str>,
+    /// What it asks for, and that as far as it may be seen.
+    pub asked: Arc<Filter>,
     pub filter: Arc<Filter>,
     /// Which lines its list has, and which fields.
     pub page: Page,
@@ -61,13 +63,23 @@ pub struct Retell {
     pub upto: Offset,
 }
 
+/// A resource, as a viewer found it.
+pub struct Way {
+    /// The name by which it was asked for; `None`: what is seen does not depend on who the viewer is.
+    pub name: Option<Arc<str>>,
+    pub served: Arc<Served>,
+    pub bound: Bound,
+}
+
 /// A unit that is told each change once.
 pub struct Subscription {
     pub id: WatchId,
     pub served: Arc<Served>,
+    /// The name by which the viewer asked for the resource, if it did, and what it sees there.
+    pub name: Option<Arc<str>>,
+    pub bound: Bound,
     pub view: View,
     pub form: Form,
-    pub sight: Sight,
     pub watches: Vec<Held>,
     pub place: Place,
     /// From where the shard told it, while it is live.
@@ -113,6 +125,11 @@ impl Subscription {
         &self.form.address
     }
 
+    /// Where messages of one of its watches belong.
+    pub fn address_of(&self, held: &Held) -> Address {
+        Address { reference: held.reference.clone(), ..self.address().clone() }
+    }
+
     /// Whether any of its watches is past its preparation.
     pub fn is_following(&self) -> bool {
         self.watches.iter().any(|held| held.follows_after().is_some())
@@ -129,7 +146,7 @@ impl Subscription {
         Wish {
             resource: self.served.resource.name.clone(),
             filter: Arc::new(Filter::any(filters)),
-            sight: self.sight.clone(),
+            sight: self.bound.sight.clone(),
             form: self.form.clone(),
         }
     }
@@ -144,7 +161,7 @@ impl Subscription {
         let contains = |held: &&Held| held.contains(&self.served, entry);
         let following = self.watches.iter().filter(follows);
         let others = following.clone().filter(|held| !contains(held)).map(|held| &*held.filter);
-        let own = verdict(others, &self.sight, entry);
+        let own = verdict(others, &self.bound.sight, entry, Timestamp::now());
         // A list may also be ahead of the unit's cursor: it was read while the shard was behind the log.
         let is_listed = |held: &Held| held.can_restart && held.follows_after().is_some_and(|from| entry.offset <= from);
         match following.clone().any(|held| contains(&held)) || self.watches.iter().any(is_listed) {
@@ -160,7 +177,9 @@ impl Subscription {
         }
         let held = self.watches.iter().find(|held| held.number == number)?;
         let is_contained = held.contains(&self.served, entry);
-        let own = (!is_contained).then(|| verdict(std::iter::once(&*held.filter), &self.sight, entry)).flatten();
+        let own = (!is_contained)
+            .then(|| verdict(std::iter::once(&*held.filter), &self.bound.sight, entry, Timestamp::now()))
+            .flatten();
         self.judge_again(own, entry)
     }
 
@@ -172,7 +191,7 @@ impl Subscription {
         }
         self.set_back.insert(entry.event.id.clone());
         let following = self.watches.iter().filter(|held| held.follows_after().is_some());
-        verdict(following.map(|held| &*held.filter), &self.sight, entry)
+        verdict(following.map(|held| &*held.filter), &self.bound.sight, entry, Timestamp::now())
     }
 
     /// A position from which a resume misses nothing that comes after `offset`, and repeats nothing that the

@@ -1,6 +1,6 @@
 //! Lists that set a view back.
 
-use crate::access::Sight;
+use crate::access::{Access, Read};
 use crate::catalog::Served;
 use crate::dialect::monorail::Monorail;
 use crate::document::Document;
@@ -20,8 +20,10 @@ fn served() -> Arc<Served> {
     let resource = Resource::named("nodes");
     Arc::new(Served {
         resource,
+        access: Access::of(Read::Anyone),
         store: Embedded::open(None).expect("a store"),
         health: Arc::new(Health::default()),
+        sharing: None,
         interests: None,
     })
 }
@@ -32,6 +34,7 @@ fn view(contained: Option<Offset>) -> Subscription {
         number,
         reference: None,
         params: "".into(),
+        asked: Arc::new(Filter::All),
         filter: Arc::new(Filter::parse(&json!({"state": state})).expect("a filter")),
         page: Page::default(),
         _interest: None,
@@ -42,9 +45,10 @@ fn view(contained: Option<Offset>) -> Subscription {
     Subscription {
         id: 1,
         served: served(),
+        name: Some("nodes".into()),
+        bound: Access::of(Read::Anyone).everything(),
         view: View::Shared,
         form: Form { dialect: Arc::new(Monorail::new()), address, positions: false, patch: false },
-        sight: Sight::default(),
         watches: vec![held(1, "on", None), held(2, "off", contained.map(Mark::Offset))],
         place: Place::Behind(0),
         live_from: 0,

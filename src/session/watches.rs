@@ -1,13 +1,12 @@
 //! Beginning and ending watches, and which of them are told together.
 
-use crate::catalog::Served;
 use crate::event::{Offset, Reason};
 use crate::hub::form::Form;
 use crate::message::{Address, Code, Goodbye, Initial, Stop, View, Watch};
 use crate::session::Session;
 use crate::session::prepare::Begin;
 use crate::session::read::understood;
-use crate::session::subscription::{Held, Joined, Number, Place, Stage, Subscription};
+use crate::session::subscription::{Held, Joined, Number, Place, Stage, Subscription, Way};
 use crate::shard::{Extras, WatchId};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -16,12 +15,8 @@ use std::time::Duration;
 
 impl Session {
     /// Begins a watch; an equal one that is held is replaced.
-    pub(super) fn watch(
-        self: &Rc<Self>,
-        address: Address,
-        served: Arc<Served>,
-        watch: Watch,
-    ) -> Result<(), (Code, String)> {
+    pub(super) fn watch(self: &Rc<Self>, address: Address, way: Way, watch: Watch) -> Result<(), (Code, String)> {
+        let Way { served, bound, .. } = &way;
         let begin = match (watch.since, watch.initial) {
             (Some(since), _) => Some(Begin::Resume(since)),
             (None, Initial::Asked) if !served.resource.has_rows => {
@@ -51,7 +46,7 @@ impl Session {
             let most = self.terms.limits.watches;
             return Err((Code::Limit, format!("a connection may have {most} watches")));
         }
-        let filter = Arc::new(understood(&served, watch.filter));
+        let asked = Arc::new(understood(served, watch.filter));
         let number = {
             let mut state = self.state.borrow_mut();
             state.next_number += 1;
@@ -61,8 +56,9 @@ impl Session {
             number,
             reference: address.reference,
             params: watch.params,
-            _interest: served.interests.as_ref().map(|interests| interests.want(&filter)),
-            filter,
+            _interest: served.interests.as_ref().map(|interests| interests.want(&asked)),
+            filter: Arc::new(bound.limit(&asked)),
+            asked,
             page: watch.page,
             can_restart: begin.is_some() && served.resource.has_rows,
             stage: match begin {
@@ -70,7 +66,7 @@ impl Session {
                 None => Stage::Following { from: self.shard.hub.published(), contained: None },
             },
         };
-        let id = self.place(served, watch.view, form, held, watch.progress);
+        let id = self.place(way, watch.view, form, held, watch.progress);
         match begin {
             None => self.follow(id, number),
             Some(begin) => self.prepare(id, number, begin),
@@ -106,7 +102,7 @@ impl Session {
     }
 
     /// Puts a watch into its unit: one of its own, or the view of its channel.
-    fn place(&self, served: Arc<Served>, view: View, form: Form, held: Held, progress: Option<Duration>) -> WatchId {
+    fn place(&self, way: Way, view: View, form: Form, held: Held, progress: Option<Duration>) -> WatchId {
         let mut state = self.state.borrow_mut();
         let extras = Extras::new(form.patch, progress.is_some());
         let shared = state.subscriptions.iter_mut().find(|one| {
@@ -128,10 +124,11 @@ impl Session {
         let id = state.next_watch;
         state.subscriptions.push(Subscription {
             id,
-            served,
+            served: way.served,
+            name: way.name,
+            bound: way.bound,
             view,
             form,
-            sight: self.sight(),
             watches: vec![held],
             place: Place::Nowhere,
             live_from: 0,
@@ -183,7 +180,7 @@ impl Session {
         });
     }
 
-    fn end(&self, is_meant: impl Fn(&Subscription, &Held) -> bool) {
+    pub(super) fn end(&self, is_meant: impl Fn(&Subscription, &Held) -> bool) {
         let mut state = self.state.borrow_mut();
         let socket = self.socket.get();
         let shard = &self.shard;

@@ -31,7 +31,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 /// Which socket of a shard; never used again.
@@ -42,6 +42,9 @@ pub type WatchId = u32;
 
 /// At most this long between two goodbyes: a few clients that all come back at once are no burden to anybody.
 const GOODBYE_STEP: Duration = Duration::from_millis(10);
+
+/// How long to wait for news of what was handed out before looking again.
+const PASSING: Duration = Duration::from_secs(1);
 
 /// Bytes read of one socket at a time.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -70,6 +73,11 @@ pub trait Owner {
     /// The history of what this watch follows is broken at this offset. What comes after it was not queued, and
     /// must be told from the log.
     fn reset(&self, watch: WatchId, offset: Offset, reason: Reason);
+
+    /// The close code and the reason that the client knows an end by.
+    fn goodbye(&self, goodbye: Goodbye) -> (u16, &'static str) {
+        (goodbye.code(), goodbye.reason())
+    }
 }
 
 struct State {
@@ -113,6 +121,24 @@ impl Handle {
     /// Runs something on the shard's thread. Returns whether the shard is still there.
     pub fn run(&self, command: impl FnOnce(&Rc<Shard>) + Send + 'static) -> bool {
         self.commands.send(Box::new(command)).is_ok()
+    }
+
+    /// Completes once everything up to this offset was handed to its live sockets. One that is told from the log is
+    /// not waited for.
+    pub async fn passed(&self, upto: Offset) {
+        let (sender, passed) = oneshot::channel();
+        let wait = move |shard: &Rc<Shard>| {
+            let shard = Rc::clone(shard);
+            tokio::task::spawn_local(async move {
+                while shard.processed() < upto {
+                    shard.advance(PASSING).await;
+                }
+                let _ = sender.send(());
+            });
+        };
+        if self.sockets() > 0 && self.run(wait) {
+            let _ = passed.await;
+        }
     }
 
     /// How many sockets it owns.

@@ -11,7 +11,7 @@ use crate::wire::Wire;
 use bytes::Bytes;
 use std::io::ErrorKind;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// The most that is written to a socket in one call while its mailbox drains.
@@ -34,6 +34,8 @@ pub struct Socket {
     ending: Ending,
     /// Pings that nothing was heard since.
     pub unanswered: u8,
+    /// When the peer was heard last.
+    heard: Instant,
     /// Two of its watches are in one group, so it cannot simply be written the group's frames.
     pub is_twice_in_a_group: bool,
     /// Which flush counted it, and how many of its watches that flush concerns.
@@ -83,6 +85,7 @@ impl Socket {
             held_back: false,
             ending: Ending::No,
             unanswered: 0,
+            heard: Instant::now(),
             is_twice_in_a_group: false,
             concerned: (0, 0),
         }
@@ -312,12 +315,12 @@ impl Shard {
 
     /// Says goodbye: a close frame behind what waits, nothing after it.
     pub fn close(self: &Rc<Self>, id: SocketId, goodbye: Goodbye) {
-        if !self.is_open(id) {
-            return;
-        }
-        self.metrics.closes(goodbye.code()).inc();
+        let owner = self.state.borrow().sockets.get(id).map(|socket| socket.owner.clone());
+        let Some(owner) = owner.filter(|_| self.is_open(id)) else { return };
+        let (code, reason) = owner.goodbye(goodbye);
+        self.metrics.closes(code).inc();
         let mut close = Vec::new();
-        frame::push_close(&mut close, goodbye.code(), goodbye.reason());
+        frame::push_close(&mut close, code, reason);
         self.send_last(id, &close.into());
     }
 
@@ -351,7 +354,13 @@ impl Shard {
     pub fn heard(&self, id: SocketId) {
         if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
             socket.unanswered = 0;
+            socket.heard = Instant::now();
         }
+    }
+
+    /// When the peer was heard last; `None`: it is gone.
+    pub fn last_heard(&self, id: SocketId) -> Option<Instant> {
+        self.state.borrow().sockets.get(id).map(|socket| socket.heard)
     }
 
     /// How long to wait for a closing peer.

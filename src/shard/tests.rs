@@ -1,7 +1,7 @@
 //! Moving a watch between groups while publications are on their way to the shard.
 
 use super::*;
-use crate::access::Sight;
+use crate::audience::Sight;
 use crate::dialect::monorail::Monorail;
 use crate::event::{Audience, Entry, Operation, ResourceEvent, Stamp, Timestamp};
 use crate::filter::Filter;

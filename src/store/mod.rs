@@ -7,12 +7,14 @@ pub mod mongodb;
 pub mod postgres;
 pub mod select;
 pub mod tail;
+pub mod transaction;
 
 use crate::document::Document;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::event::{Mark, Stamp};
 use crate::query::{Query, Row};
 use crate::resource::Resource;
+use crate::store::transaction::{Intent, Transaction};
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -49,6 +51,18 @@ pub enum Condition {
     Tag(Vec<String>),
 }
 
+impl Condition {
+    /// Whether the record is as it should be; `None`: there is none.
+    pub fn holds(&self, before: Option<&Document>) -> bool {
+        match self {
+            Condition::None => true,
+            Condition::Exists => before.is_some(),
+            Condition::Absent => before.is_none(),
+            Condition::Tag(tags) => before.is_some_and(|document| tags.contains(&tag(document))),
+        }
+    }
+}
+
 /// What a write did.
 #[derive(Debug, Clone)]
 pub struct Written {
@@ -78,6 +92,19 @@ pub trait Store: Send + Sync {
     /// `Refused` when the store does not take writes or the database refuses this one, `Malformed` when a
     /// patch does not apply.
     async fn write(&self, resource: &Resource, id: &str, write: Write, condition: &Condition) -> Result<Written>;
+
+    /// Whether it has transactions.
+    fn has_transactions(&self) -> bool {
+        false
+    }
+
+    /// Begins a transaction over any of the resources of this source.
+    ///
+    /// # Errors
+    /// `Refused` when the store has none; `Unreachable` when the database cannot be reached now.
+    async fn begin<'a>(&'a self, _intent: Intent) -> Result<Box<dyn Transaction + 'a>> {
+        Err(Error::new(Kind::Refused, "this source has no transactions"))
+    }
 }
 
 /// The entity tag of a record: a hash of its text, quoted, the same in every process.

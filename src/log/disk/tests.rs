@@ -69,7 +69,9 @@ fn the_floor_survives_a_restart_exactly() {
     let bytes = log.bytes();
     drop(log);
     let log = DiskLog::open_small(dir.path(), retention);
-    assert_eq!((log.floor(), log.last(), log.bytes()), (83, 100, bytes));
+    assert_eq!((log.floor(), log.last()), (83, 100));
+    // Segments that are gone by now are no longer counted.
+    assert!(log.bytes() <= bytes, "{} bytes of {bytes}", log.bytes());
     assert_whole(&read(&log, 83, 500), 83, 100);
     assert!(matches!(log.between(82, 100, 500).unwrap(), Stretch::Gone(83)));
 }
