@@ -1,17 +1,18 @@
 //! Makes tokens, for an operator who has no identity provider at hand.
 
-use crate::auth::Settings;
+use crate::auth::{KeySource, Rules, Settings};
 use crate::error::{Error, Kind, Result};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// Whom a token names.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Claims {
     pub subject: String,
     pub roles: Vec<String>,
     pub workspaces: Vec<String>,
+    pub groups: Vec<String>,
     pub lifetime: Duration,
 }
 
@@ -19,7 +20,7 @@ pub struct Claims {
 pub struct Mint {
     header: Header,
     key: EncodingKey,
-    settings: Settings,
+    rules: Rules,
 }
 
 impl Mint {
@@ -27,12 +28,16 @@ impl Mint {
     /// algorithm with two keys it must be the private one.
     ///
     /// # Errors
-    /// `Configuration` when the secret cannot be read or is no key that signs.
+    /// `Configuration` when there is no secret, or it cannot be read or is no key that signs.
     pub fn new(settings: &Settings) -> Result<Mint> {
+        let missing = || Error::new(Kind::Configuration, "there is no secret to sign with");
+        let jwt = settings.jwt.as_ref().ok_or_else(missing)?;
+        let KeySource::Own(secrets) = &jwt.keys else { return Err(missing()) };
+        let (algorithm, secret) = jwt.algorithms.first().zip(secrets.first()).ok_or_else(missing)?;
         Ok(Mint {
-            header: Header::new(settings.algorithm.get()),
-            key: settings.algorithm.encoding_key(settings.secret.read()?.as_bytes())?,
-            settings: settings.clone(),
+            header: Header::new(algorithm.get()),
+            key: algorithm.encoding_key(secret.read()?.as_bytes())?,
+            rules: jwt.rules.clone(),
         })
     }
 
@@ -41,37 +46,54 @@ impl Mint {
     /// # Errors
     /// `Configuration` when the key cannot sign.
     pub fn sign(&self, claims: &Claims, now: i64) -> Result<String> {
+        self.sign_with(claims, Map::new(), now)
+    }
+
+    /// The same with `more` claims, which count where nothing else says what they are.
+    ///
+    /// # Errors
+    /// As `sign`.
+    pub fn sign_with(&self, claims: &Claims, more: Map<String, Value>, now: i64) -> Result<String> {
         let expires = now.saturating_add(i64::try_from(claims.lifetime.as_secs()).unwrap_or(i64::MAX));
-        let mut body = Map::new();
-        body.insert("sub".to_owned(), claims.subject.as_str().into());
+        let mut body = more;
         body.insert("iat".to_owned(), now.into());
         body.insert("exp".to_owned(), expires.into());
-        for (name, value) in [("iss", &self.settings.issuer), ("aud", &self.settings.audience)] {
-            if let Some(value) = value {
+        for (name, values) in [("iss", &self.rules.issuers), ("aud", &self.rules.audiences)] {
+            if let Some(value) = values.first() {
                 body.insert(name.to_owned(), value.as_str().into());
             }
         }
-        put(&mut body, &self.settings.roles_claim, &claims.roles);
-        put(&mut body, &self.settings.workspaces_claim, &claims.workspaces);
+        if let Some(name) = self.rules.expiry_claims.first() {
+            put(&mut body, name, expires.into());
+        }
+        if let Some(name) = self.rules.subject_claims.first() {
+            put(&mut body, name, claims.subject.as_str().into());
+        }
+        for (name, words) in [
+            (&self.rules.roles_claim, &claims.roles),
+            (&self.rules.workspaces_claim, &claims.workspaces),
+            (&self.rules.groups_claim, &claims.groups),
+        ] {
+            if !words.is_empty() {
+                put(&mut body, name, json!(words));
+            }
+        }
         jsonwebtoken::encode(&self.header, &body, &self.key).map_err(|error| {
             Error::because(Kind::Configuration, "cannot sign; the secret must be the private key", error)
         })
     }
 }
 
-/// Puts words where the verifier looks for them: a dotted name is objects within objects.
-fn put(body: &mut Map<String, Value>, name: &str, words: &[String]) {
-    if words.is_empty() {
-        return;
-    }
+/// Puts a value where the verifier looks for it: a dotted name is objects within objects.
+fn put(body: &mut Map<String, Value>, name: &str, value: Value) {
     match name.split_once('.') {
         None => {
-            body.insert(name.to_owned(), json!(words));
+            body.insert(name.to_owned(), value);
         }
         Some((outer, rest)) => {
             let inner = body.entry(outer).or_insert_with(|| json!({}));
             if let Value::Object(inner) = inner {
-                put(inner, rest, words);
+                put(inner, rest, value);
             }
         }
     }

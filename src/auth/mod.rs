@@ -1,228 +1,157 @@
-//! Credentials: signed tokens (JWT) are verified here and turned into a viewer. Only the configured algorithm
-//! is accepted, whatever a token says of itself.
+//! Credentials: whoever connects may show a token, and is a viewer by it. Signed tokens (JWT) are verified with
+//! keys, others by asking their issuer.
+//!
+//! Promises: `none` and whatever is not configured is no algorithm; a public key is never a shared secret; a bad
+//! token is never good in another way; what cannot be judged is not called bad; no token is ever logged.
 
 mod algorithm;
+mod claims;
 mod credential;
+mod denied;
+pub mod doctor;
+mod gate;
+mod introspection;
+mod jwks;
+mod jwt;
+mod keys;
 mod mint;
+mod outward;
+mod secret;
+mod throttle;
 
 pub use algorithm::Algorithm;
-pub use credential::{Credential, Mode};
+pub use claims::Rules;
+pub use credential::{Carrier, Shown};
+pub use denied::Denied;
+pub use gate::{Gate, Lease, Mode, Pass};
+pub use introspection::{Client, IntrospectionSettings};
+pub use jwks::{Place, Published};
+pub use jwt::{JwtSettings, KeySource};
 pub use mint::{Claims, Mint};
+pub use secret::Secret;
+pub use throttle::{Throttle, ThrottleSettings};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
+use crate::event::Timestamp;
 use crate::viewer::Viewer;
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{DecodingKey, Validation};
-use serde_json::{Map, Value};
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use async_trait::async_trait;
+use introspection::Introspection;
+use jwt::{Head, Jwt};
 use std::time::Duration;
 
 /// The longest token that is looked at, in bytes.
 const LONGEST: usize = 16 * 1024;
 
-/// How tokens are verified.
-#[derive(Debug, Clone)]
+/// How credentials are verified, and what follows from them.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    pub algorithm: Algorithm,
-    /// The shared secret, or the public key in PEM.
-    pub secret: Secret,
-    /// How far clocks may differ.
-    pub leeway: Duration,
-    /// What `iss` must be.
-    pub issuer: Option<String>,
-    /// What `aud` must contain.
-    pub audience: Option<String>,
-    /// The claims (dotted names) that hold the roles and the workspaces: a list, or a text with spaces.
-    pub roles_claim: String,
-    pub workspaces_claim: String,
+    pub jwt: Option<JwtSettings>,
+    pub introspection: Option<IntrospectionSettings>,
+    /// Where tokens are looked for, and in which order.
+    pub tokens_from: Vec<Carrier>,
+    pub on_expiry: OnExpiry,
+    pub throttle: ThrottleSettings,
 }
 
-/// A secret, or where it is. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Secret {
-    Text(String),
-    /// Read when it is needed; a newline at its end is not part of it.
-    File(PathBuf),
-}
-
-/// Why a credential is not accepted; for the log and for a developer, without the token.
+/// What becomes of a connection when its credential ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// None was given, and one is required.
-    Missing,
-    /// It is not a token, or longer than any that is looked at.
-    Malformed,
-    /// It is signed with another algorithm than the configured one.
-    Algorithm,
-    /// It was not signed with our key.
-    Signature,
-    /// It has expired.
-    Expired,
-    /// It is not valid yet.
-    NotYet,
-    /// A claim is missing or not what it must be (`sub`, `exp`, `iss`, `aud`).
-    Claim,
-}
-
-/// Verifies tokens.
-#[derive(Clone)]
-pub struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
-    roles_claim: String,
-    workspaces_claim: String,
+pub enum OnExpiry {
+    /// It is closed.
+    Close,
+    /// It stays, and its viewer is anonymous from then on.
+    Downgrade,
+    /// Nothing: the credential was good when it was shown.
+    Keep,
 }
 
 impl Settings {
-    /// The settings that need no word: half a minute of leeway, the claims `roles` and `workspaces`.
+    /// Tokens signed with one secret, and for everything else what needs no word.
     pub fn new(algorithm: Algorithm, secret: Secret) -> Settings {
+        let keys = KeySource::Own(vec![secret]);
+        let jwt = JwtSettings { algorithms: vec![algorithm], keys, rules: Rules::default() };
+        Settings { jwt: Some(jwt), ..Settings::nothing() }
+    }
+
+    /// No way of verifying anything.
+    pub fn nothing() -> Settings {
         Settings {
-            algorithm,
-            secret,
-            leeway: Duration::from_secs(30),
-            issuer: None,
-            audience: None,
-            roles_claim: "roles".to_owned(),
-            workspaces_claim: "workspaces".to_owned(),
+            jwt: None,
+            introspection: None,
+            tokens_from: Carrier::usual(),
+            on_expiry: OnExpiry::Close,
+            throttle: ThrottleSettings::default(),
         }
     }
+}
+
+/// A way of verifying tokens.
+#[async_trait]
+pub trait Verify: Send + Sync {
+    /// Who shows this token, or why it is not accepted.
+    async fn verify(&self, token: &str) -> std::result::Result<Viewer, Denied>;
+
+    /// After which time a good token must be verified again; `None`: it is good until it expires.
+    fn recheck_after(&self, _token: &str) -> Option<Duration> {
+        None
+    }
+}
+
+/// Verifies tokens, in every configured way.
+pub struct Verifier {
+    jwt: Option<Jwt>,
+    introspection: Option<Introspection>,
 }
 
 impl Verifier {
-    /// A verifier with these settings; reads the secret's file.
+    /// A verifier with these settings; reads their files, and begins to follow published keys, which need not be
+    /// there yet. To be called within a runtime.
     ///
     /// # Errors
-    /// `Configuration` when the file cannot be read or holds no key of the algorithm.
+    /// `Configuration` when a file cannot be read or holds no key of its algorithm.
     pub fn new(settings: &Settings) -> Result<Verifier> {
-        let mut validation = Validation::new(settings.algorithm.get());
-        validation.leeway = settings.leeway.as_secs();
-        validation.validate_nbf = true;
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        if let Some(issuer) = &settings.issuer {
-            validation.required_spec_claims.insert("iss".to_owned());
-            validation.set_issuer(&[issuer]);
-        }
-        match &settings.audience {
-            Some(audience) => {
-                validation.required_spec_claims.insert("aud".to_owned());
-                validation.set_audience(&[audience]);
-            }
-            None => validation.validate_aud = false,
-        }
         Ok(Verifier {
-            key: settings.algorithm.decoding_key(settings.secret.read()?.as_bytes())?,
-            validation,
-            roles_claim: settings.roles_claim.clone(),
-            workspaces_claim: settings.workspaces_claim.clone(),
+            jwt: settings.jwt.as_ref().map(Jwt::new).transpose()?,
+            introspection: settings.introspection.as_ref().map(Introspection::new).transpose()?,
         })
     }
 
-    /// Who shows this token.
-    ///
-    /// # Errors
-    /// Why it is not accepted.
-    pub fn verify(&self, token: &str) -> std::result::Result<Viewer, Denied> {
+    /// A token that is signed is judged by its signature, and by nothing else, where signatures can be verified.
+    fn way(&self, token: &str) -> std::result::Result<Way<'_>, Denied> {
         if token.len() > LONGEST {
             return Err(Denied::Malformed);
         }
-        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation)?.claims;
-        let subject = match claims.get("sub") {
-            Some(Value::String(subject)) if !subject.is_empty() => subject.as_str().into(),
-            _ => return Err(Denied::Claim),
-        };
-        let leeway = i64::try_from(self.validation.leeway).unwrap_or(i64::MAX);
-        Ok(Viewer {
-            subject: Some(subject),
-            roles: words(&claims, &self.roles_claim),
-            workspaces: words(&claims, &self.workspaces_claim),
-            // Within the leeway it is still accepted, so it also ends with the leeway.
-            expires: claims.get("exp").and_then(Value::as_f64).map(|at| (at as i64).saturating_add(leeway)),
-            claims,
-        })
-    }
-}
-
-/// The words of a claim: a list of texts, or one text in which spaces separate them. A dotted name walks into
-/// objects unless a claim has the whole name.
-fn words(claims: &Map<String, Value>, name: &str) -> Vec<Arc<str>> {
-    let nested = || {
-        let mut parts = name.split('.');
-        let first = claims.get(parts.next()?)?;
-        parts.try_fold(first, |value, part| value.get(part))
-    };
-    match claims.get(name).or_else(nested) {
-        Some(Value::Array(words)) => words.iter().filter_map(Value::as_str).map(Arc::from).collect(),
-        Some(Value::String(text)) => text.split_whitespace().map(Arc::from).collect(),
-        _ => Vec::new(),
-    }
-}
-
-impl Secret {
-    /// A secret as it is.
-    pub fn new(text: impl Into<String>) -> Secret {
-        Secret::Text(text.into())
-    }
-
-    fn read(&self) -> Result<String> {
-        let path = match self {
-            Secret::Text(text) => return Ok(text.clone()),
-            Secret::File(path) => path,
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::because(Kind::Configuration, format!("cannot read the secret in {}", path.display()), error)
-        })?;
-        match text.trim_end_matches(['\r', '\n']) {
-            "" => Err(Error::new(Kind::Configuration, format!("the secret in {} is empty", path.display()))),
-            secret => Ok(secret.to_owned()),
+        let is_word = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        match (Head::of(token), &self.jwt, &self.introspection) {
+            (Some(head), Some(jwt), _) => Ok(Way::Signed(jwt, head)),
+            (_, _, Some(introspection)) if is_word => Ok(Way::Opaque(introspection)),
+            _ => Err(Denied::Malformed),
         }
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Secret::Text(_) => f.write_str("***"),
-            Secret::File(path) => write!(f, "the content of {}", path.display()),
+#[async_trait]
+impl Verify for Verifier {
+    async fn verify(&self, token: &str) -> std::result::Result<Viewer, Denied> {
+        let now = Timestamp::now().0 / 1000;
+        match self.way(token)? {
+            Way::Signed(jwt, head) => jwt.verify(token, &head, now).await,
+            Way::Opaque(introspection) => introspection.verify(token, now).await,
+        }
+    }
+
+    fn recheck_after(&self, token: &str) -> Option<Duration> {
+        match self.way(token) {
+            Ok(Way::Opaque(introspection)) => introspection.recheck,
+            _ => None,
         }
     }
 }
 
-impl From<jsonwebtoken::errors::Error> for Denied {
-    fn from(error: jsonwebtoken::errors::Error) -> Denied {
-        match error.kind() {
-            ErrorKind::ExpiredSignature => Denied::Expired,
-            ErrorKind::ImmatureSignature => Denied::NotYet,
-            ErrorKind::InvalidSignature => Denied::Signature,
-            ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::UnsupportedAlgorithm => {
-                Denied::Algorithm
-            }
-            ErrorKind::MissingRequiredClaim(_)
-            | ErrorKind::InvalidClaimFormat(_)
-            | ErrorKind::InvalidIssuer
-            | ErrorKind::InvalidAudience
-            | ErrorKind::InvalidSubject => Denied::Claim,
-            _ => Denied::Malformed,
-        }
-    }
+/// How one token is judged.
+enum Way<'a> {
+    Signed(&'a Jwt, Head),
+    Opaque(&'a Introspection),
 }
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Denied::Missing => "a credential is required",
-            Denied::Malformed => "the credential is not a token",
-            Denied::Algorithm => "the token is signed with another algorithm than the configured one",
-            Denied::Signature => "the token's signature is wrong",
-            Denied::Expired => "the token has expired",
-            Denied::NotYet => "the token is not valid yet",
-            Denied::Claim => "a claim of the token is missing or wrong",
-        })
-    }
-}
-
-impl std::error::Error for Denied {}
 
 #[cfg(test)]
 mod tests;
