@@ -7,6 +7,7 @@ mod disk;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod write;
 
 use crate::document::Document;
@@ -18,14 +19,16 @@ use crate::query::Row;
 use crate::resource::Resource;
 use crate::store::embedded::disk::DiskShelf;
 use crate::store::embedded::memory::MemoryShelf;
+use crate::store::embedded::transaction::EmbeddedTransaction;
 use crate::store::embedded::write::{check, id_of_line, outcome};
 use crate::store::select::select;
+use crate::store::transaction::{Intent, Transaction};
 use crate::store::{Condition, Snapshot, Store, Write, Written};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 
 /// Longer ids are refused.
 const MAX_ID_BYTES: usize = 1_024;
@@ -41,8 +44,9 @@ trait Shelf: Send + Sync {
     /// Shows every document of a collection, by id; the number as in `get`.
     fn each(&self, collection: &str, see: &mut dyn FnMut(&str, Document)) -> Result<Offset>;
 
-    /// Leaves the document that the event carries after the change, unless it is a line, and the event.
-    fn put(&self, number: Offset, event: &ResourceEvent) -> Result<()>;
+    /// Leaves the documents that events carry after the change, unless they are lines, and the events, numbered on
+    /// from `first`: all of it, or nothing.
+    fn put(&self, first: Offset, events: &[ResourceEvent]) -> Result<()>;
 
     /// The changes after a write, in order, at most so many.
     fn changes(&self, after: Offset, limit: usize) -> Result<Vec<ResourceEvent>>;
@@ -56,6 +60,8 @@ pub struct Embedded {
     shelf: Box<dyn Shelf>,
     /// Held from reading a document to writing it.
     writing: Mutex<()>,
+    /// Transactions that change something come one at a time; those that only read may be many meanwhile none does.
+    turns: RwLock<()>,
     written: Notify,
 }
 
@@ -71,7 +77,7 @@ impl Embedded {
             Some(dir) => Box::new(DiskShelf::open(dir)?),
             None => Box::new(MemoryShelf::default()),
         };
-        Ok(Arc::new(Embedded { shelf, writing: Mutex::new(()), written: Notify::new() }))
+        Ok(Arc::new(Embedded { shelf, writing: Mutex::new(()), turns: RwLock::new(()), written: Notify::new() }))
     }
 
     /// The number of the newest write; 0 when there was none.
@@ -104,67 +110,24 @@ impl Embedded {
         self.written.notified().await;
     }
 
-    /// Records a change and leaves what it leads to; tells its stamp. The caller holds `writing`.
-    fn record(&self, resource: &Resource, id: &str, operation: Operation, change: Change) -> Result<Stamp> {
-        let number = self.shelf.last()? + 1;
-        let stamp = Stamp::Offset(number);
-        let event = ResourceEvent {
-            resource: resource.name.clone(),
-            id: id.into(),
-            operation,
-            before: change.before,
-            after: change.after,
-            time: Timestamp::now(),
-            stamp,
-        };
-        self.shelf.put(number, &event)?;
+    /// Records changes, in order, and leaves what they lead to; tells the stamp of the last one. The caller holds
+    /// `writing`.
+    fn record(&self, changes: Vec<Change>) -> Result<Stamp> {
+        let last = self.shelf.last()?;
+        let time = Timestamp::now();
+        let numbered = (last + 1..).zip(changes);
+        let events: Vec<_> = numbered.map(|(number, change)| change.event(time, Stamp::Offset(number))).collect();
+        self.shelf.put(last + 1, &events)?;
         self.written.notify_one();
-        Ok(stamp)
+        Ok(events.last().map_or(Stamp::Offset(last), |event| event.stamp))
     }
 
-    fn append(&self, resource: &Resource, id: &str, body: Value, condition: &Condition) -> Result<Written> {
-        check(resource, "", None, condition)?;
-        let id = if id.is_empty() { id_of_line(&body) } else { id.into() };
-        let after = Some(resource.present(&id, body.clone()));
-        let change = Change { before: None, after: Some(Document::new(body)) };
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = self.record(resource, &id, Operation::Appended, change)?;
-        Ok(Written { before: None, after, stamp })
-    }
-
-    fn change(&self, resource: &Resource, id: &str, write: Write, condition: &Condition) -> Result<Written> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (before, last) = self.shelf.get(&resource.name, id)?;
-        check(resource, id, before.as_ref(), condition)?;
-        let after = outcome(resource, id, before.as_ref(), write)?;
-        let shown = |document: &Option<Document>| document.clone().map(|document| present(resource, id, document));
-        let (shown_before, shown_after) = (shown(&before), shown(&after));
-        let operation = match (&before, &after) {
-            (before, after) if before == after => None,
-            (None, _) => Some(Operation::Created),
-            (Some(_), Some(_)) => Some(Operation::Updated),
-            (Some(_), None) => Some(Operation::Removed),
-        };
-        let stamp = match operation {
-            Some(operation) => self.record(resource, id, operation, Change { before, after })?,
-            None => Stamp::Offset(last),
-        };
-        Ok(Written { before: shown_before, after: shown_after, stamp })
-    }
-}
-
-/// A record before and after.
-struct Change {
-    before: Option<Document>,
-    after: Option<Document>,
-}
-
-#[async_trait]
-impl Store for Embedded {
-    async fn query(&self, resource: &Resource, query: &Query) -> Result<Snapshot> {
+    /// The rows that match a query, as they are shown, in no order; with the number of the newest write that is in
+    /// them.
+    fn matching(&self, resource: &Resource, query: &Query) -> Result<(Vec<Row>, Offset)> {
         let mut rows = Vec::new();
         let mut see = |id: &str, document: Document| {
-            let document = present(resource, id, document);
+            let document = resource.present_document(id, document);
             if query.filter.matches(id, document.value()) {
                 rows.push(Row::new(id, document));
             }
@@ -177,6 +140,67 @@ impl Store for Embedded {
             }
             None => self.shelf.each(&resource.name, &mut see)?,
         };
+        Ok((rows, read))
+    }
+
+    fn append(&self, resource: &Resource, id: &str, body: Value, condition: &Condition) -> Result<Written> {
+        check(resource, "", None, condition)?;
+        let id = if id.is_empty() { id_of_line(&body) } else { id.into() };
+        let after = Some(resource.present(&id, body.clone()));
+        let (resource, operation) = (resource.name.clone(), Operation::Appended);
+        let change = Change { resource, id, operation, before: None, after: Some(Document::new(body)) };
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = self.record(vec![change])?;
+        Ok(Written { before: None, after, stamp })
+    }
+
+    fn change(&self, resource: &Resource, id: &str, write: Write, condition: &Condition) -> Result<Written> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, last) = self.shelf.get(&resource.name, id)?;
+        check(resource, id, before.as_ref(), condition)?;
+        let after = outcome(resource, id, before.as_ref(), write)?;
+        let shown =
+            |document: &Option<Document>| document.clone().map(|document| resource.present_document(id, document));
+        let (shown_before, shown_after) = (shown(&before), shown(&after));
+        let stamp = match Change::between(resource, id, before, after) {
+            Some(change) => self.record(vec![change])?,
+            None => Stamp::Offset(last),
+        };
+        Ok(Written { before: shown_before, after: shown_after, stamp })
+    }
+}
+
+/// What happens to a record.
+struct Change {
+    resource: Arc<str>,
+    id: Arc<str>,
+    operation: Operation,
+    before: Option<Document>,
+    after: Option<Document>,
+}
+
+impl Change {
+    /// What leads from one version of a record to another; `None` when they are the same.
+    fn between(resource: &Resource, id: &str, before: Option<Document>, after: Option<Document>) -> Option<Change> {
+        let operation = match (&before, &after) {
+            (before, after) if before == after => return None,
+            (None, _) => Operation::Created,
+            (Some(_), Some(_)) => Operation::Updated,
+            (Some(_), None) => Operation::Removed,
+        };
+        Some(Change { resource: resource.name.clone(), id: id.into(), operation, before, after })
+    }
+
+    fn event(self, time: Timestamp, stamp: Stamp) -> ResourceEvent {
+        let Change { resource, id, operation, before, after } = self;
+        ResourceEvent { resource, id, operation, before, after, time, stamp }
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn query(&self, resource: &Resource, query: &Query) -> Result<Snapshot> {
+        let (rows, read) = self.matching(resource, query)?;
         Ok(Snapshot { rows: select(rows.into_iter(), query)?, mark: Mark::Offset(read) })
     }
 
@@ -192,16 +216,18 @@ impl Store for Embedded {
             (write, false) => self.change(resource, id, write, condition),
         }
     }
+
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
+    async fn begin<'a>(&'a self, intent: Intent) -> Result<Box<dyn Transaction + 'a>> {
+        Ok(Box::new(EmbeddedTransaction::begin(self, intent).await?))
+    }
 }
 
 fn refused(resource: &Resource, why: &str) -> Error {
     Error::new(Kind::Refused, format!("{} {why}", resource.name))
-}
-
-/// The document as everybody sees it, copied only where that differs.
-fn present(resource: &Resource, id: &str, document: Document) -> Document {
-    let has_id = document.value().get("id").is_some_and(|id| !id.is_null());
-    if has_id && resource.hide.is_empty() { document } else { resource.present(id, document.into_value()) }
 }
 
 /// The only id that a matching row can have, where the filter is about the key.

@@ -69,17 +69,19 @@ impl Shelf for DiskShelf {
         self.last_in(&snapshot)
     }
 
-    fn put(&self, number: Offset, event: &ResourceEvent) -> Result<()> {
+    fn put(&self, first: Offset, events: &[ResourceEvent]) -> Result<()> {
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
-        if event.operation != Operation::Appended {
-            let key = key(&event.resource, &event.id);
-            match &event.after {
-                Some(document) => batch.insert(&self.documents, key, document.text().as_bytes()),
-                None => batch.remove(&self.documents, key),
+        for (number, event) in (first..).zip(events) {
+            if event.operation != Operation::Appended {
+                let key = key(&event.resource, &event.id);
+                match &event.after {
+                    Some(document) => batch.insert(&self.documents, key, document.text().as_bytes()),
+                    None => batch.remove(&self.documents, key),
+                }
             }
+            batch.insert(&self.changes, number.to_be_bytes(), record::encode(event, &Audience::Everyone));
+            batch.insert(&self.changes, LAST, number.to_be_bytes());
         }
-        batch.insert(&self.changes, number.to_be_bytes(), record::encode(event, &Audience::Everyone));
-        batch.insert(&self.changes, LAST, number.to_be_bytes());
         batch.commit().map_err(failed("write to the store"))
     }
 

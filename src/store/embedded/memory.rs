@@ -51,16 +51,18 @@ impl Shelf for MemoryShelf {
         Ok(last)
     }
 
-    fn put(&self, number: Offset, event: &ResourceEvent) -> Result<()> {
+    fn put(&self, first: Offset, events: &[ResourceEvent]) -> Result<()> {
         let mut inner = self.write();
-        inner.last = number;
-        inner.changes.insert(number, event.clone());
-        if event.operation != Operation::Appended {
-            let documents = inner.collections.entry(event.resource.clone()).or_default();
-            match &event.after {
-                Some(document) => documents.insert(event.id.clone(), document.clone()),
-                None => documents.remove(&event.id),
-            };
+        for (number, event) in (first..).zip(events) {
+            inner.last = number;
+            inner.changes.insert(number, event.clone());
+            if event.operation != Operation::Appended {
+                let documents = inner.collections.entry(event.resource.clone()).or_default();
+                match &event.after {
+                    Some(document) => documents.insert(event.id.clone(), document.clone()),
+                    None => documents.remove(&event.id),
+                };
+            }
         }
         Ok(())
     }

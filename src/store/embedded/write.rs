@@ -4,7 +4,7 @@ use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::patch;
 use crate::resource::{Resource, join_key};
-use crate::store::embedded::{MAX_ID_BYTES, present};
+use crate::store::embedded::MAX_ID_BYTES;
 use crate::store::{Condition, Write, tag};
 use serde_json::Value;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) fn check(resource: &Resource, id: &str, before: Option<&Document>, co
     let refusal = match (condition, before) {
         (Condition::None, _) | (Condition::Exists, Some(_)) | (Condition::Absent, None) => return Ok(()),
         (Condition::Tag(tags), Some(document)) => {
-            let tag = tag(&present(resource, id, document.clone()));
+            let tag = tag(&resource.present_document(id, document.clone()));
             if tags.contains(&tag) {
                 return Ok(());
             }

@@ -37,6 +37,7 @@ impl Field {
             Test::StartsWith { text, fold } => self.text(pattern::part(text, *fold, Place::Start)),
             Test::Contains { text, fold } => self.text(pattern::part(text, *fold, Place::Anywhere)),
             Test::EndsWith { text, fold } => self.text(pattern::part(text, *fold, Place::End)),
+            Test::Last(text) => Bounds::at_most(self.equal(&[Value::from(&**text)]).over),
             Test::Like { pattern, fold } => self.text(pattern::like(pattern, *fold)),
         };
         if self.numbered { Bounds::at_most(bounds.over) } else { bounds }

@@ -42,6 +42,7 @@ pub(super) fn condition(subject: &Subject<'_>, test: &Test, parameters: &mut Par
         (Test::Exists(true), _) => Condition::exactly(format!("{name} is not null")),
         (Test::Exists(false), Family::Json) => Condition::undecided(),
         (Test::Exists(false), _) => Condition::exactly(format!("{name} is null")),
+        (Test::Last(text), Family::Json) => last(&name, text, parameters),
         (_, Family::Text { plain, ordered }) => text(&name, plain, ordered, test, parameters),
         (_, Family::Uuid) => uuid(&name, test, parameters),
         (_, Family::Enum) => label(&name, test, parameters),
@@ -89,6 +90,14 @@ fn range(test: &Test) -> Option<(&'static str, &Value)> {
 /// The strings among some values that a Postgres text can hold.
 fn strings(operands: &[Value]) -> Vec<String> {
     operands.iter().filter_map(Value::as_str).filter(|text| !text.contains('\0')).map(str::to_owned).collect()
+}
+
+/// What has no text as its last element, or no elements, is null here.
+fn last(name: &str, text: &str, parameters: &mut Parameters) -> Condition {
+    match text.contains('\0') {
+        true => Condition::never(),
+        false => Condition::at_least(format!("{name} ->> -1 = {}", parameters.text(text))),
+    }
 }
 
 fn text(name: &str, plain: bool, ordered: bool, test: &Test, parameters: &mut Parameters) -> Condition {

@@ -8,6 +8,7 @@ mod condition;
 mod order;
 mod parameters;
 mod read;
+mod transaction;
 mod write;
 
 use crate::error::{Error, Kind, Result};
@@ -19,12 +20,14 @@ use crate::postgres::snapshot::mark;
 use crate::postgres::table::{self, Binding, Table};
 use crate::query::Query;
 use crate::resource::Resource;
+use crate::store::transaction::{Intent, Transaction};
 use crate::store::{Condition, Snapshot, Store, Write, Written};
 use async_trait::async_trait;
 use deadpool_postgres::{Hook, HookError, Object, Pool, PoolError, Runtime};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use transaction::PostgresTransaction;
 
 /// What the store is told to do.
 #[derive(Debug, Clone)]
@@ -151,5 +154,13 @@ impl Store for PostgresStore {
             }
         }
         Err(Error::new(Kind::Unreachable, format!("the record {id} keeps changing")))
+    }
+
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
+    async fn begin<'a>(&'a self, intent: Intent) -> Result<Box<dyn Transaction + 'a>> {
+        Ok(Box::new(PostgresTransaction::begin(self, intent).await?))
     }
 }

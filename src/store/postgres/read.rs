@@ -16,7 +16,7 @@ use deadpool_postgres::Object;
 use futures_util::TryStreamExt;
 use std::pin::pin;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{IsolationLevel, RowStream};
+use tokio_postgres::{Client, IsolationLevel, RowStream};
 
 /// Rows beyond the wanted ones that are held before the last in order are let go.
 const SLACK: usize = 1000;
@@ -48,6 +48,14 @@ pub(super) async fn attempt(
     let rows = gather(rows.map_err(failed)?, table, resource, query, &plan, &doing).await?;
     transaction.commit().await.map_err(failed)?;
     Ok(Attempt::Done(Snapshot { rows, mark: mark(snapshot.get(0))? }))
+}
+
+/// The rows of a query within a transaction that is under way.
+pub(super) async fn rows(client: &Client, table: &Table, resource: &Resource, query: &Query) -> Result<Vec<Row>> {
+    let doing = format!("reading {}", table.name);
+    let plan = Plan::new(table, resource, query);
+    let rows = client.query_typed_raw(&plan.sql, plan.translator.parameters.bound()).await;
+    gather(rows.map_err(|error| failure(&doing, error))?, table, resource, query, &plan, &doing).await
 }
 
 /// How a query is asked.

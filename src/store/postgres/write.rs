@@ -9,11 +9,13 @@ use crate::postgres::failure::failure;
 use crate::postgres::name::quote;
 use crate::postgres::table::{Column, FINGERPRINTS, Record, Table};
 use crate::resource::Resource;
+use crate::store::transaction::Lock;
 use crate::store::{Condition, Write, Written, tag};
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use serde_json::{Map, Value};
-use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
 
 pub(super) async fn attempt(
     client: &mut Object,
@@ -27,11 +29,15 @@ pub(super) async fn attempt(
         return Err(Error::new(Kind::Refused, "a table takes no lines"));
     }
     let transaction = client.transaction().await.map_err(|error| failure("writing", error))?;
-    let writing = Writing { transaction: &transaction, table, resource, id };
-    if writing.is_outdated().await? {
+    let writing = Writing { client: transaction.client(), table, resource, id };
+    if is_outdated(transaction.client(), table).await? {
         return Ok(Attempt::Outdated);
     }
-    let before = writing.lock().await?;
+    let before = match writing.get(Lock::Change).await {
+        Ok(before) => before,
+        Err(Failed::Taken(_) | Failed::Undone(_)) => return Ok(Attempt::Outdated),
+        Err(Failed::Other(error)) => return Err(error),
+    };
     let shown = before.as_ref().map(|record| resource.present(&record.id, record.value.clone()));
     let holds = match condition {
         Condition::None => true,
@@ -43,12 +49,13 @@ pub(super) async fn attempt(
         return Err(Error::new(Kind::Conflict, "the record is not as the condition says"));
     }
     let change = match (&before, write) {
-        (None, Write::Put(value)) => writing.insert(columns_of(value)?).await,
+        (None, Write::Put(value)) => writing.insert(columns_of(value)?).await.map(Some),
         (None, _) => return Err(Error::new(Kind::Missing, format!("there is no record {id}"))),
-        (Some(_), Write::Delete) => writing.delete().await,
+        (Some(_), Write::Delete) => writing.delete().await.map(Some),
         (Some(record), write) => {
             let target = writing.target(record, write)?;
-            writing.update(record, target, write).await
+            let absent = if matches!(write, Write::Put(_)) { Absent::Default } else { Absent::Null };
+            writing.update(record, target, absent).await
         }
     };
     let change = match change {
@@ -57,9 +64,11 @@ pub(super) async fn attempt(
             // Somebody else created it meanwhile, unless it is another column's value that is taken.
             transaction.rollback().await.map_err(|error| failure("writing", error))?;
             let transaction = client.transaction().await.map_err(|error| failure("writing", error))?;
-            let again = Writing { transaction: &transaction, table, resource, id };
-            return if again.lock().await?.is_some() { Ok(Attempt::Outdated) } else { Err(error) };
+            let again = Writing { client: transaction.client(), table, resource, id };
+            let is_there = matches!(again.get(Lock::No).await, Ok(Some(_)));
+            return if is_there { Ok(Attempt::Outdated) } else { Err(error) };
         }
+        Err(Failed::Undone(_)) => return Ok(Attempt::Outdated),
         Err(Failed::Other(error)) => return Err(error),
     };
     transaction.commit().await.map_err(refused)?;
@@ -70,17 +79,34 @@ pub(super) async fn attempt(
     Ok(Attempt::Done(Written { before: shown, after, stamp: Stamp::Transaction(xid) }))
 }
 
+/// Whether the table looks different from what is known of it.
+pub(super) async fn is_outdated(client: &Client, table: &Table) -> Result<bool> {
+    let oids = vec![table.oid];
+    let row = client.query_typed_opt(FINGERPRINTS, &[(&oids, Type::OID_ARRAY)]).await;
+    let row = row.map_err(|error| failure("writing", error))?;
+    Ok(row.is_none_or(|row| row.get::<_, i64>(1) != table.fingerprint))
+}
+
 /// What a statement did.
-struct Change {
-    xid: u64,
+pub(super) struct Change {
+    pub(super) xid: u64,
     after: Option<Record>,
 }
 
 /// Why a statement did nothing.
-enum Failed {
+pub(super) enum Failed {
     /// A value that must be unique is taken.
     Taken(Error),
+    /// Others were changing the same records, and the database let them go on.
+    Undone(Error),
     Other(Error),
+}
+
+/// What becomes of a column that the record does not have any more.
+#[derive(Clone, Copy)]
+pub(super) enum Absent {
+    Default,
+    Null,
 }
 
 impl From<Error> for Failed {
@@ -89,32 +115,41 @@ impl From<Error> for Failed {
     }
 }
 
-/// One record being written.
-struct Writing<'a> {
-    transaction: &'a Transaction<'a>,
-    table: &'a Table,
-    resource: &'a Resource,
-    id: &'a str,
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Failed {
+        match error.code().map(SqlState::code) {
+            Some("23505") => Failed::Taken(refused(error)),
+            // No serialization, a deadlock.
+            Some("40001" | "40P01") => Failed::Undone(refused(error)),
+            _ => Failed::Other(refused(error)),
+        }
+    }
+}
+
+/// One record being written, within a transaction.
+pub(super) struct Writing<'a> {
+    pub(super) client: &'a Client,
+    pub(super) table: &'a Table,
+    pub(super) resource: &'a Resource,
+    pub(super) id: &'a str,
 }
 
 type Fields = Map<String, Value>;
 
 impl Writing<'_> {
-    async fn is_outdated(&self) -> Result<bool> {
-        let oids = vec![self.table.oid];
-        let row = self.transaction.query_typed_opt(FINGERPRINTS, &[(&oids, Type::OID_ARRAY)]).await;
-        let row = row.map_err(|error| failure("writing", error))?;
-        Ok(row.is_none_or(|row| row.get::<_, i64>(1) != self.table.fingerprint))
-    }
-
-    /// The record, which nobody else can change until the end.
-    async fn lock(&self) -> Result<Option<Record>> {
+    /// The record, and what others may do with it until the end.
+    pub(super) async fn get(&self, lock: Lock) -> std::result::Result<Option<Record>, Failed> {
         let mut translator = Translator::new(self.table, self.resource);
         let Some(key) = translator.one(self.id) else {
             return Ok(None);
         };
-        let sql = format!("select row_to_json(t.*)::text from {} where {key} for update", self.table.from());
-        let rows = self.transaction.query_typed(&sql, &translator.parameters.bound()).await.map_err(refused)?;
+        let lock = match lock {
+            Lock::No => "",
+            Lock::Share => "for share",
+            Lock::Change => "for update",
+        };
+        let sql = format!("select row_to_json(t.*)::text from {} where {key} {lock}", self.table.from());
+        let rows = self.client.query_typed(&sql, &translator.parameters.bound()).await?;
         for row in &rows {
             let record = self.table.read(row.get(0))?;
             if record.id == self.id {
@@ -143,16 +178,18 @@ impl Writing<'_> {
         columns_of(&target)
     }
 
-    /// Changes the columns that differ; `None` when there are none. What a whole record leaves out gets its
-    /// default, what a patch takes away becomes null.
-    async fn update(
+    /// Changes the columns that differ; `None` when there are none.
+    pub(super) async fn update(
         &self,
         record: &Record,
         mut target: Fields,
-        write: &Write,
+        absent: Absent,
     ) -> std::result::Result<Option<Change>, Failed> {
         self.settle_key(&mut target)?;
-        let empty = if matches!(write, Write::Put(_)) { "default" } else { "null" };
+        let empty = match absent {
+            Absent::Default => "default",
+            Absent::Null => "null",
+        };
         let mut sets = Vec::new();
         for column in self.table.columns.iter().filter(|column| !column.generated) {
             let is_key = self.table.key.contains(&column.name);
@@ -176,10 +213,10 @@ impl Writing<'_> {
             sets.join(", "),
             self.table.name.quoted(),
         );
-        self.run(&sql, &translator).await
+        self.run(&sql, &translator).await.map(Some)
     }
 
-    async fn insert(&self, mut target: Fields) -> std::result::Result<Option<Change>, Failed> {
+    pub(super) async fn insert(&self, mut target: Fields) -> std::result::Result<Change, Failed> {
         self.settle_key(&mut target)?;
         let written = |column: &&Column| !column.generated && target.contains_key(&column.name);
         let names: Vec<String> = self.table.columns.iter().filter(written).map(|column| quote(&column.name)).collect();
@@ -198,7 +235,7 @@ impl Writing<'_> {
         self.run(&sql, &translator).await
     }
 
-    async fn delete(&self) -> std::result::Result<Option<Change>, Failed> {
+    pub(super) async fn delete(&self) -> std::result::Result<Change, Failed> {
         let mut translator = Translator::new(self.table, self.resource);
         let key = translator.one(self.id).ok_or_else(|| Error::new(Kind::Missing, "there is no such record"))?;
         let sql =
@@ -206,20 +243,14 @@ impl Writing<'_> {
         self.run(&sql, &translator).await
     }
 
-    async fn run(&self, sql: &str, translator: &Translator<'_>) -> std::result::Result<Option<Change>, Failed> {
+    async fn run(&self, sql: &str, translator: &Translator<'_>) -> std::result::Result<Change, Failed> {
         let bound: Vec<(&(dyn ToSql + Sync), Type)> = translator.parameters.bound();
-        let row = self.transaction.query_typed_opt(sql, &bound).await.map_err(|error| {
-            match error.code().is_some_and(|code| code.code() == "23505") {
-                true => Failed::Taken(refused(error)),
-                false => Failed::Other(refused(error)),
-            }
-        })?;
-        let row: Row =
-            row.ok_or_else(|| Error::new(Kind::Refused, "the database did not let the record be changed"))?;
+        let row: Option<Row> = self.client.query_typed_opt(sql, &bound).await?;
+        let row = row.ok_or_else(|| Error::new(Kind::Refused, "the database did not let the record be changed"))?;
         let xid: &str = row.get(0);
         let xid = xid.parse().map_err(|error| Error::because(Kind::Malformed, "a transaction has no id", error))?;
         let after = row.get::<_, Option<&str>>(1).map(|json| self.table.read(json)).transpose()?;
-        Ok(Some(Change { xid, after }))
+        Ok(Change { xid, after })
     }
 
     /// The key's columns are what the id says; anything else in the record is a mistake, as are columns that
@@ -259,13 +290,13 @@ impl Writing<'_> {
 }
 
 /// The columns of a record; null is absent.
-fn columns_of(value: &Value) -> Result<Fields> {
+pub(super) fn columns_of(value: &Value) -> Result<Fields> {
     let fields = value.as_object().ok_or_else(|| Error::new(Kind::Malformed, "a record is a JSON object"))?;
     Ok(fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// A refusal of the database, with the constraint's name where it is one.
-fn refused(error: tokio_postgres::Error) -> Error {
+pub(super) fn refused(error: tokio_postgres::Error) -> Error {
     let Some(refusal) = error.as_db_error() else {
         return failure("writing", error);
     };
