@@ -2,11 +2,11 @@
 //! format and a session meet, and nowhere else.
 
 use crate::dialect::Heard;
+use crate::door::Admission;
 use crate::frame::{self, Decoder, Received};
 use crate::message::Goodbye;
-use crate::session::{Session, Terms};
+use crate::session::{Opening, Session, Terms};
 use crate::shard::{Shard, SocketId};
-use crate::viewer::Viewer;
 use crate::wire::{Detached, Wire};
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
@@ -19,12 +19,7 @@ pub struct Client {
     pub wire: Detached,
     /// What was read of it behind the handshake.
     pub early: Bytes,
-    pub viewer: Viewer,
-    pub terms: Arc<Terms>,
-    /// The channel that its path names.
-    pub channel: Arc<str>,
-    /// The largest message it may send, in bytes.
-    pub max_message: usize,
+    pub admission: Admission,
 }
 
 /// Serves a client on its shard's thread, in a task of its own, until it ends.
@@ -33,22 +28,22 @@ pub fn serve(shard: &Rc<Shard>, client: Client) {
         Ok(wire) => Rc::new(wire),
         Err(error) => return tracing::warn!(%error, "a connection was lost on its way to its shard"),
     };
-    let expires = client.viewer.expires;
-    let session = Session::new(client.viewer, client.terms.clone(), shard.clone());
+    let Admission { pass, terms, channel, opening, max_message } = client.admission;
+    let session = Session::new(pass, terms.clone(), shard.clone());
     let socket = shard.add(wire.clone(), session.clone());
     session.attach(socket);
     if shard.is_going_down() {
         shard.close(socket, Goodbye::GoingDown);
     }
-    if let Some(expires) = expires {
-        tokio::task::spawn_local(close_when_expired(shard.clone(), socket, expires));
+    if let Some(silence) = terms.silence {
+        tokio::task::spawn_local(drop_when_silent(shard.clone(), socket, silence));
     }
-    let mut decoder = Decoder::new(client.max_message);
+    let mut decoder = Decoder::new(max_message);
     // What was read early is a piece of a larger buffer, which ends here: an idle connection does not carry it.
     decoder.push(&client.early);
     let shard = shard.clone();
-    let connection = Connection { shard, wire, socket, session, channel: client.channel, terms: client.terms };
-    tokio::task::spawn_local(connection.live(decoder));
+    let connection = Connection { shard, wire, socket, session, channel, terms };
+    tokio::task::spawn_local(connection.live(opening, decoder));
 }
 
 struct Connection {
@@ -62,7 +57,10 @@ struct Connection {
 
 // What an idle connection waits in is small: whatever is only now and then is boxed.
 impl Connection {
-    async fn live(self, decoder: Decoder) {
+    async fn live(self, opening: Option<Opening>, decoder: Decoder) {
+        if let Some(opening) = opening {
+            self.session.open(opening);
+        }
         self.converse(decoder).await;
         Box::pin(self.part()).await;
         self.shard.remove(self.socket);
@@ -180,12 +178,16 @@ impl Connection {
     }
 }
 
-/// Ends the connection when the viewer's credential does. `expires` is in seconds since 1970.
-async fn close_when_expired(shard: Rc<Shard>, socket: SocketId, expires: i64) {
-    let rest = expires.saturating_sub(crate::event::Timestamp::now().0 / 1000);
-    let rest = Duration::from_secs(u64::try_from(rest).unwrap_or(0));
-    tokio::select! {
-        () = tokio::time::sleep(rest) => shard.close(socket, Goodbye::Expired),
-        () = shard.ended(socket) => {}
+/// Ends the connection once nothing was heard for so long.
+async fn drop_when_silent(shard: Rc<Shard>, socket: SocketId, silence: Duration) {
+    while let Some(heard) = shard.last_heard(socket) {
+        let rest = silence.saturating_sub(heard.elapsed());
+        if rest.is_zero() {
+            return shard.break_off(socket);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = shard.ended(socket) => return,
+        }
     }
 }

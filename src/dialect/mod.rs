@@ -1,8 +1,12 @@
 //! One wire protocol: text to requests, notices to text. Pure: no IO, no await, no clock.
 
+pub mod events;
+pub mod files;
 pub mod monorail;
 
-use crate::message::{Address, Notice, Refusal, Request};
+use crate::audience::Sight;
+use crate::event::{Entry, Timestamp};
+use crate::message::{Address, Goodbye, Notice, Refusal, Request, Variant};
 use std::sync::Arc;
 
 /// What a client's message turned out to be.
@@ -23,6 +27,16 @@ pub trait Dialect: Send + Sync {
     /// Reads one message. `channel` is the one that the path names, empty for none.
     fn decode(&self, channel: &Arc<str>, text: &str) -> Heard;
 
+    /// Which of its texts of this entry these eyes are told; most dialects have one.
+    fn variant(&self, _entry: &Entry, _sight: &Sight, _now: Timestamp) -> Variant {
+        0
+    }
+
     /// Writes one message; `None` is silence.
     fn encode(&self, address: &Address, notice: &Notice<'_>) -> Option<String>;
+
+    /// The close code and the reason that its clients know an end by.
+    fn goodbye(&self, goodbye: Goodbye) -> (u16, &'static str) {
+        (goodbye.code(), goodbye.reason())
+    }
 }

@@ -3,6 +3,7 @@
 //! A server's frame is not masked, so its bytes are equal for everybody: encode once, write many times.
 
 mod decode;
+pub mod unframe;
 
 pub use decode::Decoder;
 

@@ -13,11 +13,12 @@ use rustix::net::Shutdown;
 use rustls::ServerConfig;
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A client's socket on the runtime of this thread.
@@ -134,6 +135,19 @@ impl Wire {
     fn holds_decrypted(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.borrow().holds_decrypted())
     }
+}
+
+/// A wire within this process, on its way to its thread, and the other end of it.
+///
+/// # Errors
+/// When there are no more sockets to be had.
+pub fn pair() -> io::Result<(Detached, UnixStream)> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    // Only reading, writing and ending is asked of a wire, which is the same for every stream socket.
+    let stream = std::net::TcpStream::from(OwnedFd::from(ours));
+    stream.set_nonblocking(true)?;
+    theirs.set_nonblocking(true)?;
+    Ok((Detached { stream, tls: None, place: None }, UnixStream::from_std(theirs)?))
 }
 
 impl Detached {

@@ -6,6 +6,7 @@ use super::{MQ, options, topic};
 use crate::dialect::Heard;
 use crate::filter::Filter;
 use crate::message::{Action, Address, Asked, Code, Initial, Page, Reference, Refusal, Request, Stop, View, Watch};
+use crate::viewer::Token;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,11 +24,13 @@ pub fn decode(unasked: Initial, path: &Arc<str>, text: &str) -> Heard {
         Some("watch") => Asked::Watch,
         Some("stop") => Asked::Stop,
         Some("barrier") => Asked::Barrier,
+        Some("token") => Asked::Present,
         _ => Asked::Unknown,
     };
     let named = named_resource(&fields);
-    // A barrier is for the whole connection unless it names a resource itself.
-    let fallback = if asked == Asked::Barrier { Arc::from("") } else { path.clone() };
+    // A barrier is for the whole connection unless it names a resource itself, a token always is.
+    let is_for_all = matches!(asked, Asked::Barrier | Asked::Present);
+    let fallback = if is_for_all { Arc::from("") } else { path.clone() };
     let channel = match &named {
         Named::Path => fallback,
         Named::Resource(name) => name.clone(),
@@ -53,7 +56,7 @@ pub fn decode(unasked: Initial, path: &Arc<str>, text: &str) -> Heard {
     if matches!(named, Named::Nonsense) {
         return refuse(address, Code::Resource, "resource must be a string");
     }
-    if address.channel.is_empty() && asked != Asked::Barrier {
+    if address.channel.is_empty() && !is_for_all {
         return refuse(address, Code::Resource, "no resource is named, by the path or by the message");
     }
 
@@ -119,6 +122,7 @@ impl<'a> Message<'a> {
             "get" => self.get(),
             "watch" => self.watch(),
             "stop" => self.stop(),
+            "token" => self.token(),
             _ => Ok((self.channel(), Action::Barrier)),
         }
     }
@@ -206,6 +210,14 @@ impl<'a> Message<'a> {
             None => Stop::Params(self.params()?.canonical()),
         };
         Ok((self.channel(), Action::Stop(stop)))
+    }
+
+    /// `{"token":T}`.
+    fn token(&self) -> Asking {
+        let fields = self.fields.get("params").and_then(Fields::read);
+        let token = fields.and_then(|fields| serde_json::from_str::<String>(fields.get("token")?).ok());
+        let token = token.ok_or("params.token must be a string")?;
+        Ok((self.channel(), Action::Present { token: Token::new(token) }))
     }
 
     fn flag(&self, name: &str) -> Result<bool, Wrong> {

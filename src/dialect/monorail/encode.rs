@@ -17,7 +17,7 @@ pub fn encode(address: &Address, notice: &Notice<'_>) -> Option<String> {
         Notice::Found { row } => found(address, row),
         Notice::Missed { criteria } => Draft::about("remove", address, criteria.len()).json("params", criteria),
         Notice::Blank => Draft::about("item", address, 0),
-        Notice::Change { entry, transition, shape, position } => {
+        Notice::Change { entry, transition, shape, position, .. } => {
             change(address, entry, *transition, *shape)?.position(position.as_ref())
         }
         Notice::Resumed { position, broken } => resumed(address, *broken).position(Some(position)),

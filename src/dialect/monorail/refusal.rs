@@ -22,11 +22,14 @@ pub fn told(address: &Address, refusal: &Refusal) -> Option<Told> {
         (Code::Resource, Asked::Read) if is_mq => ("E_UNSUPPORTED", 400, false),
         (Code::Handler, _) => ("E_HANDLER", 400, false),
         (Code::Resource, _) => ("E_RESOURCE", 404, false),
-        (Code::Malformed, _) => ("E_MALFORMED", 400, false),
+        (Code::Malformed, asked) => ("E_MALFORMED", 400, asked == Asked::Present),
         (Code::NoCriteria, _) => ("E_UNKNOWN", 500, true),
         (Code::Store, asked) => ("E_STORE", 500, asked == Asked::Read),
         (Code::TooMany, asked) => ("E_TOO_MANY", 500, asked == Asked::Read),
-        (Code::Limit, _) => ("E_LIMIT", 429, false),
+        // Only clients that know of this message send it.
+        (Code::Credential, _) => ("E_UNAUTHORIZED", 401, true),
+        (Code::Unavailable, _) => ("E_UNAVAILABLE", 503, true),
+        (Code::Limit, asked) => ("E_LIMIT", 429, asked == Asked::Present),
         (Code::Unsupported, _) => ("E_UNSUPPORTED", 400, false),
         (Code::Barrier, _) => ("E_BARRIER", 504, false),
     };

@@ -35,7 +35,7 @@ fn position(offset: u64) -> Position {
 }
 
 fn changed(channel: &str, entry: &Entry, transition: Transition) -> String {
-    told(channel, None, &Notice::Change { entry, transition, shape: Shape::Whole, position: None })
+    told(channel, None, &Notice::Change { entry, transition, shape: Shape::Whole, variant: 0, position: None })
 }
 
 #[test]
@@ -107,7 +107,8 @@ fn changes_are_told_with_their_word_and_the_whole_document() {
         r#"{"handler":"remove","resource":"nodes","id":"n\"1","params":{"id":"n\"1"},"data":{"id":"n\"1"}}"#
     );
     let shape = Shape::Patch { forward: "[1]", revert: "[2]" };
-    let patch = Notice::Change { entry: &change, transition: Transition::Updated, shape, position: Some(position(9)) };
+    let (transition, position) = (Transition::Updated, Some(position(9)));
+    let patch = Notice::Change { entry: &change, transition, shape, variant: 0, position };
     assert_eq!(
         told("nodes", Some("1"), &patch),
         r#"{"handler":"patch","resource":"nodes","id":["updated","n1"],"data":[1],"revert":[2],"position":"e1:9","ref":1}"#

@@ -1,0 +1,58 @@
+//! Where a socket comes in: which dialect a path belongs to, and who is let in, before the handshake is answered.
+
+pub mod files;
+pub mod monorail;
+
+use crate::api::admit;
+use crate::auth::{Pass, Shown};
+use crate::session::{Opening, Terms};
+use async_trait::async_trait;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A request for a WebSocket.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// As it was sent: not decoded, without the query.
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+    /// Where it comes from.
+    pub peer: Option<IpAddr>,
+}
+
+impl<'a> Asking<'a> {
+    /// What of it may carry a token.
+    pub fn shown(&self) -> Shown<'a> {
+        admit::shown(self.headers, self.query, self.peer)
+    }
+}
+
+/// Somebody who may come in.
+pub struct Admission {
+    pub pass: Pass,
+    pub terms: Arc<Terms>,
+    /// What the client's messages belong to when they do not say.
+    pub channel: Arc<str>,
+    /// What its coming in asks for by itself; done before anything it says.
+    pub opening: Option<Opening>,
+    /// The largest message it may send, in bytes.
+    pub max_message: usize,
+}
+
+/// The way in of one dialect.
+#[async_trait]
+pub trait Door: Send + Sync {
+    /// Whether sockets on this path are its own. The first door that says so has it.
+    fn takes(&self, path: &str) -> bool;
+
+    /// Whether the first sub-protocol that a client offers is chosen.
+    fn chooses_protocol(&self) -> bool {
+        true
+    }
+
+    /// Lets somebody in, or says as an HTTP answer why not.
+    async fn admit(&self, asking: Asking<'_>) -> Result<Admission, Response>;
+}
