@@ -5,7 +5,7 @@
 use crate::api::answer::{self, Parameters};
 use crate::api::problem::Problem;
 use crate::api::reached::Reached;
-use crate::api::{conditions, key};
+use crate::api::{conditions, guarded, key};
 use crate::store::{Condition, Write, Written};
 use axum::body::Bytes;
 use axum::extract::FromRequest;
@@ -92,9 +92,7 @@ async fn write(reached: &Reached, write: Write, condition: &Condition) -> Result
 }
 
 async fn store(reached: &Reached, id: &str, write: Write, condition: &Condition) -> Result<Written, Problem> {
-    let served = &reached.served;
-    let result = served.store.write(&served.resource, id, write, condition).await;
-    result.map_err(|error| Problem::of_store(&error, &served.resource.name))
+    guarded::write(reached, id, write, condition).await
 }
 
 /// 201 for a record that was not there, 200 for a changed one, 204 for one that is gone.

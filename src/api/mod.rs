@@ -1,10 +1,14 @@
 //! Resources over plain HTTP: read, and where the configuration says so, written.
 
+pub mod admit;
 mod answer;
 mod asked;
 mod change;
 mod conditions;
 pub mod cors;
+mod events;
+pub mod files;
+mod guarded;
 mod key;
 mod problem;
 mod reached;
@@ -12,20 +16,22 @@ pub mod resources;
 #[cfg(test)]
 mod tests;
 
-use crate::auth::Denied;
+use crate::auth::{Gate, Pass};
 use crate::catalog::Catalog;
-use crate::viewer::Viewer;
-use axum::http::HeaderMap;
+use crate::session::Opening;
+use std::io;
 use std::sync::Arc;
+use tokio::net::UnixStream;
 
 /// What the handlers share.
 pub struct ApiState {
     pub catalog: Arc<Catalog>,
-    pub admit: Admit,
+    pub gate: Arc<Gate>,
+    pub follow: Follow,
     /// More rows than this in one answer are refused, never cut.
     pub max_items: usize,
 }
 
-/// Makes the viewer out of a request's headers and its query string; without a credential the anonymous one,
-/// unless one is required.
-pub type Admit = Arc<dyn Fn(&HeaderMap, Option<&str>) -> Result<Viewer, Denied> + Send + Sync>;
+/// Makes a client of the engine, who is told by the dialect of event streams, of somebody who asks for something.
+/// What it is told comes out of the socket, framed as for a WebSocket.
+pub type Follow = Arc<dyn Fn(Pass, Opening) -> io::Result<UnixStream> + Send + Sync>;

@@ -1,7 +1,9 @@
 //! How an HTTP request fails: `{"error":"E_RESOURCE","status":404,"message":"…"}`.
 
+use crate::api::admit;
+use crate::auth::Denied;
 use crate::error::{Error, Kind};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -11,7 +13,7 @@ pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
-    header: Option<(header::HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -24,15 +26,25 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST, "E_MALFORMED", message)
     }
 
-    /// 401: no credential, or a bad one.
-    pub fn unauthorized(message: impl Into<String>) -> Problem {
-        let problem = Problem::new(StatusCode::UNAUTHORIZED, "E_UNAUTHORIZED", message);
-        Problem { header: Some((header::WWW_AUTHENTICATE, "Bearer")), ..problem }
+    /// 401: no credential, or a bad one; 503: nobody could judge it; 429: too many bad ones.
+    pub fn denied(denied: Denied) -> Problem {
+        let (status, header) = admit::told(denied);
+        let code = match denied {
+            Denied::Unavailable => "E_UNAVAILABLE",
+            Denied::TooMany { .. } => "E_LIMIT",
+            _ => "E_UNAUTHORIZED",
+        };
+        Problem { header: Some(header), ..Problem::new(status, code, format!("{denied}.")) }
     }
 
     /// 403: an anonymous write from a page of another site.
     pub fn foreign_origin() -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "E_ORIGIN", "a page of another origin needs a token to write.")
+    }
+
+    /// 403: the record would be hidden from its writer.
+    pub fn out_of_sight() -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "E_ACCESS", "you may not write a record that you could not see afterwards.")
     }
 
     /// 404: no such resource, or none that this viewer may know of.
@@ -49,7 +61,7 @@ impl Problem {
     pub fn not_allowed(allow: &'static str) -> Problem {
         let message = format!("this takes {allow} only.");
         let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "E_METHOD", message);
-        Problem { header: Some((header::ALLOW, allow)), ..problem }
+        Problem { header: Some((header::ALLOW, HeaderValue::from_static(allow))), ..problem }
     }
 
     /// The same, where a failed condition was not the client's own: 409 instead of 412.
@@ -79,6 +91,12 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "E_RECORD", message)
     }
 
+    /// 503: something that is needed for it is used up.
+    pub fn unavailable() -> Problem {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E_BUSY", "this cannot be begun at the moment.");
+        Problem { header: Some((header::RETRY_AFTER, HeaderValue::from_static("1"))), ..problem }
+    }
+
     /// What a failed read or write of a store is to the client. Only sentences of our own get out; what
     /// lies beneath them is the operator's.
     pub fn of_store(error: &Error, resource: &str) -> Problem {
@@ -93,7 +111,7 @@ impl Problem {
                 tracing::warn!(error = error.chain(), resource, "the store cannot be reached");
                 let message = "the database cannot be reached at the moment.";
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E_STORE", message);
-                Problem { header: Some((header::RETRY_AFTER, "1")), ..problem }
+                Problem { header: Some((header::RETRY_AFTER, HeaderValue::from_static("1"))), ..problem }
             }
             Kind::Configuration | Kind::Storage | Kind::Internal => {
                 tracing::error!(error = error.chain(), resource, "the store failed");
@@ -109,7 +127,7 @@ impl IntoResponse for Problem {
         let mut response =
             (self.status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response();
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }

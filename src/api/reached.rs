@@ -1,26 +1,38 @@
 //! The resource that a request's path names, if this viewer may know of it.
 
-use crate::access;
+use crate::access::Bound;
 use crate::api::problem::Problem;
-use crate::api::{ApiState, cors};
+use crate::api::{ApiState, admit, cors};
+use crate::auth::{Lease, Pass};
 use crate::catalog::Served;
+use crate::document::Document;
 use crate::viewer::Viewer;
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Who asks.
-pub(super) struct Asker(pub Viewer);
+pub(super) struct Asker(pub Pass);
 
 /// A resource that the asker may read, and the record that the path names; empty when it names none.
 pub(super) struct Reached {
     pub served: Arc<Served>,
+    /// What the resource is to the asker.
+    pub bound: Bound,
     pub viewer: Viewer,
+    pub lease: Lease,
     pub id: String,
 }
 
 impl Reached {
+    /// The record with this key, if the asker may see it.
+    pub async fn record(&self, id: &str) -> Result<Option<Document>, Problem> {
+        let found = self.served.record(&self.bound, id).await;
+        found.map_err(|error| Problem::of_store(&error, &self.served.resource.name))
+    }
+
     /// Refuses a change of the record where records are not changed.
     pub fn must_be_changeable(&self, headers: &HeaderMap) -> Result<(), Problem> {
         match self.served.resource.append_only {
@@ -55,8 +67,10 @@ impl FromRequestParts<Arc<ApiState>> for Asker {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Asker, Problem> {
-        let viewer = (state.admit)(&parts.headers, parts.uri.query());
-        viewer.map(Asker).map_err(|denied| Problem::unauthorized(format!("{denied}.")))
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let shown = admit::shown(&parts.headers, parts.uri.query(), peer);
+        let pass = state.gate.admit(&shown).await;
+        pass.map(Asker).map_err(Problem::denied)
     }
 }
 
@@ -64,7 +78,7 @@ impl FromRequestParts<Arc<ApiState>> for Reached {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Reached, Problem> {
-        let Asker(viewer) = Asker::from_request_parts(parts, state).await?;
+        let Asker(Pass { viewer, lease }) = Asker::from_request_parts(parts, state).await?;
         let path = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::malformed("the path is not UTF-8."))?;
@@ -75,11 +89,8 @@ impl FromRequestParts<Arc<ApiState>> for Reached {
                 _ => id = value,
             }
         }
-        let served = state
-            .catalog
-            .resource(name)
-            .filter(|served| access::may_read(&served.resource.read, &viewer))
-            .ok_or_else(|| Problem::no_resource(name))?;
-        Ok(Reached { served: served.clone(), viewer, id: id.to_owned() })
+        let known = state.catalog.resource(name).and_then(|served| Some((served.bind(&viewer)?, served)));
+        let (bound, served) = known.ok_or_else(|| Problem::no_resource(name))?;
+        Ok(Reached { served, bound, viewer, lease, id: id.to_owned() })
     }
 }

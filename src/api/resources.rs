@@ -3,14 +3,12 @@
 //! An id in a path is the record's key, percent-encoded (a slash too). A record's `ETag` is for reading again
 //! (`If-None-Match`) and for writing only over what was read (`If-Match`).
 
-use crate::access;
 use crate::api::answer::{self, Parameters};
 use crate::api::asked::Asked;
 use crate::api::problem::Problem;
 use crate::api::reached::{Asker, Reached};
-use crate::api::{ApiState, change, conditions};
+use crate::api::{ApiState, change, conditions, events};
 use crate::catalog::Served;
-use crate::filter::{Filter, Path};
 use crate::query::{Query, project};
 use crate::source::State as SourceState;
 use crate::store::{self, Snapshot};
@@ -38,9 +36,10 @@ pub fn router(state: ApiState) -> Router {
 }
 
 /// `GET /api`: what there is for this viewer.
-async fn overview(State(state): Api, Asker(viewer): Asker) -> Response {
+async fn overview(State(state): Api, Asker(pass): Asker) -> Response {
+    let viewer = pass.viewer;
     let resources = state.catalog.resources();
-    let readable = resources.iter().filter(|served| access::may_read(&served.resource.read, &viewer));
+    let readable = resources.iter().filter(|served| served.bind(&viewer).is_some());
     let described: Vec<Value> = readable.map(|served| describe(&state, served)).collect();
     answer::json(StatusCode::OK, Value::Array(described).to_string())
 }
@@ -61,6 +60,10 @@ fn describe(state: &ApiState, served: &Served) -> Value {
         SourceState::Behind { .. } => "behind",
         SourceState::Down { .. } => "down",
     };
+    let mut links = json!({"self": format!("/api/{name}"), "channels": channels});
+    if !resource.private {
+        links["events"] = format!("/api/{name}/events").into();
+    }
     json!({
         "name": resource.name,
         "key": resource.key,
@@ -68,12 +71,17 @@ fn describe(state: &ApiState, served: &Served) -> Value {
         "append_only": resource.append_only,
         "delivery": resource.delivery.words(),
         "source": source,
-        "links": {"self": format!("/api/{name}"), "channels": channels},
+        "links": links,
     })
 }
 
 /// `GET /api/{resource}`: the rows, as a JSON array.
-async fn list(State(state): Api, reached: Reached, Parameters(parameters): Parameters) -> Result<Response, Problem> {
+async fn list(
+    State(state): Api,
+    reached: Reached,
+    Parameters(mut parameters): Parameters,
+) -> Result<Response, Problem> {
+    parameters.retain(|(name, _)| !state.gate.reads_parameter(name));
     let asked = Asked::read(&parameters)?;
     let ignore_case = reached.served.resource.ignore_case;
     let query = Query {
@@ -84,7 +92,7 @@ async fn list(State(state): Api, reached: Reached, Parameters(parameters): Param
         max_items: state.max_items,
     };
     let mut body = String::from("[");
-    for row in snapshot(&reached.served, &query).await?.rows {
+    for row in snapshot(&reached, &query).await?.rows {
         if body.len() > 1 {
             body.push(',');
         }
@@ -97,13 +105,19 @@ async fn list(State(state): Api, reached: Reached, Parameters(parameters): Param
     Ok(answer::json(StatusCode::OK, body))
 }
 
-/// `GET /api/{resource}/{id}`: one record; 304 when the reader has it already.
-async fn read(State(state): Api, reached: Reached, headers: HeaderMap) -> Result<Response, Problem> {
-    // A record's own `id` may be the key of another one, so the filter can find more than the one meant.
-    let filter = Filter::equal(Path::parse("id"), &Value::String(reached.id.clone()));
-    let query = Query { filter: Arc::new(filter), sort: Vec::new(), skip: 0, limit: None, max_items: state.max_items };
-    let found = snapshot(&reached.served, &query).await?.rows.into_iter().find(|row| *row.id == *reached.id);
-    let document = found.ok_or_else(|| Problem::no_record(&reached.id))?.document;
+/// `GET /api/{resource}/{id}`: one record; 304 when the reader has it already. `events` is no record but the stream
+/// of them all.
+async fn read(
+    State(state): Api,
+    reached: Reached,
+    parameters: Parameters,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if reached.id == "events" {
+        return events::follow(&state, reached, parameters, &headers).await;
+    }
+    let found = reached.record(&reached.id).await?;
+    let document = found.ok_or_else(|| Problem::no_record(&reached.id))?;
     let tag = store::tag(&document);
     if conditions::is_known(&headers, &tag)? {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
@@ -121,7 +135,7 @@ async fn not_allowed(reached: Reached) -> Problem {
     Problem::not_allowed(reached.allow())
 }
 
-async fn snapshot(served: &Served, query: &Query) -> Result<Snapshot, Problem> {
-    let result = served.store.query(&served.resource, query).await;
-    result.map_err(|error| Problem::of_store(&error, &served.resource.name))
+async fn snapshot(reached: &Reached, query: &Query) -> Result<Snapshot, Problem> {
+    let result = reached.served.query(&reached.bound, query).await;
+    result.map_err(|error| Problem::of_store(&error, &reached.served.resource.name))
 }

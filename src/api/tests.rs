@@ -1,24 +1,28 @@
 //! The API from outside: requests to the router, above a store in memory.
 
+use crate::access::{Access, Read};
 use crate::api::resources::router;
 use crate::api::{ApiState, cors};
-use crate::auth::Denied;
+use crate::auth::{
+    Algorithm, Carrier, Claims, Gate, Mint, Mode, OnExpiry, Secret, Settings, Throttle, ThrottleSettings, Verifier,
+};
 use crate::catalog::{Catalog, Served};
 use crate::document::Document;
 use crate::error::{Error, Kind, Result};
-use crate::event::{Mark, Stamp};
+use crate::event::{Mark, Stamp, Timestamp};
 use crate::query::{Query, Row};
-use crate::resource::{Read, Resource};
+use crate::resource::Resource;
 use crate::store::select::select;
 use crate::store::{self, Condition, Snapshot, Store, Write, Written};
-use crate::viewer::Viewer;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use axum::http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tower::ServiceExt;
 
 /// Records by key. `broken` fails with it instead.
@@ -89,13 +93,16 @@ fn resource(name: &str) -> Resource {
     Resource::named(name)
 }
 
-/// Resources of every kind; the token `good` has the role `operator`, any other is denied.
+fn serve(resource: Resource, access: Access, store: Memory) -> Served {
+    Served { resource, access, store: Arc::new(store), health: Arc::default(), sharing: None, interests: None }
+}
+
+/// Resources of every kind.
 fn api() -> Router {
-    let served =
-        |resource| Served { resource, store: Arc::new(Memory::default()), health: Arc::default(), interests: None };
+    let served = |resource| serve(resource, Access::of(Read::Anyone), Memory::default());
     let broken = |resource, kind| {
         let store = Memory { broken: Some(kind), ..Memory::default() };
-        Served { resource, store: Arc::new(store), health: Arc::default(), interests: None }
+        serve(resource, Access::of(Read::Anyone), store)
     };
     let catalog = Catalog::new(
         [
@@ -105,21 +112,39 @@ fn api() -> Router {
             served(Resource { append_only: true, ..resource("logs") }),
             served(Resource { writable: false, ..resource("skus") }),
             served(Resource { private: true, ..resource("permissions") }),
-            served(Resource { read: Read::Roles(vec!["operator".into()]), ..resource("secrets") }),
+            serve(resource("secrets"), Access::of(Read::Roles(vec!["operator".into()])), Memory::default()),
             broken(resource("away"), Kind::Unreachable),
             broken(resource("torn"), Kind::Internal),
         ],
         [("graphObjs".into(), "workflows".into())],
     );
-    let admit = |headers: &HeaderMap, _: Option<&str>| match headers.get(header::AUTHORIZATION) {
-        None => Ok(Viewer::anonymous()),
-        Some(token) if token == "Bearer good" => {
-            Ok(Viewer { subject: Some("ann".into()), roles: vec!["operator".into()], ..Viewer::default() })
-        }
-        Some(_) => Err(Denied::Signature),
+    let gate = Gate {
+        mode: Mode::Optional,
+        carriers: Carrier::usual(),
+        origins: Vec::new(),
+        on_expiry: OnExpiry::Close,
+        verifier: Some(Arc::new(Verifier::new(&secret()).unwrap())),
+        throttle: Arc::new(Throttle::new(ThrottleSettings::default())),
+        metrics: Arc::default(),
     };
-    router(ApiState { catalog: Arc::new(catalog), admit: Arc::new(admit), max_items: 3 })
-        .layer(axum::middleware::from_fn(cors::open))
+    router(ApiState {
+        catalog: Arc::new(catalog),
+        gate: Arc::new(gate),
+        follow: Arc::new(|_, _| Err(ErrorKind::Unsupported.into())),
+        max_items: 3,
+    })
+    .layer(axum::middleware::from_fn(cors::open))
+}
+
+fn secret() -> Settings {
+    Settings::new(Algorithm::default(), Secret::new("secret"))
+}
+
+/// What the operator puts into `Authorization`.
+fn good() -> String {
+    let lifetime = Duration::from_secs(60);
+    let claims = Claims { subject: "ann".into(), roles: vec!["operator".into()], lifetime, ..Claims::default() };
+    format!("Bearer {}", Mint::new(&secret()).unwrap().sign(&claims, Timestamp::now().0 / 1000).unwrap())
 }
 
 /// `GET /api/nodes`, with header lines and a body after it.
@@ -259,15 +284,15 @@ async fn what_may_not_be_read_does_not_exist() {
     for (line, body) in [("GET /api/secrets", ""), ("PUT /api/secrets/s", "{}"), ("POST /api/secrets", "{}")] {
         assert_eq!(status(&api, line, &[], body).await, 404, "{line}");
     }
-    assert_eq!(status(&api, "GET /api/secrets", &[("authorization", "Bearer good")], "").await, 200);
+    assert_eq!(status(&api, "GET /api/secrets", &[("authorization", &good())], "").await, 200);
     assert_eq!(status(&api, "GET /api/permissions", &[], "").await, 200);
     let denied = ask(&api, "GET /api/nodes", &[("authorization", "Bearer bad")], "").await;
-    assert_eq!((denied.status().as_u16(), text(&denied, "www-authenticate")), (401, "Bearer"));
+    assert_eq!((denied.status().as_u16(), text(&denied, "www-authenticate")), (401, "Bearer error=\"invalid_token\""));
     let names = |listed: Value| -> Vec<Value> {
         listed.as_array().unwrap().iter().map(|resource| resource["name"].clone()).collect()
     };
     assert!(!names(get(&api, "/api").await).contains(&json!("secrets")));
-    let listed = value(ask(&api, "GET /api", &[("authorization", "Bearer good")], "").await).await;
+    let listed = value(ask(&api, "GET /api", &[("authorization", &good())], "").await).await;
     assert!(names(listed).contains(&json!("secrets")));
 }
 
@@ -279,7 +304,8 @@ async fn the_overview_says_where_everything_is() {
         of("workflows"),
         json!({"name": "workflows", "key": ["instanceId"], "writable": true, "append_only": false, "delivery": "exactly once",
                "source": "starting",
-               "links": {"self": "/api/workflows", "channels": ["/workflows", "/graphObjs"]}})
+               "links": {"self": "/api/workflows", "events": "/api/workflows/events",
+                         "channels": ["/workflows", "/graphObjs"]}})
     );
     assert_eq!(of("permissions")["links"]["channels"], json!([]));
 }
@@ -339,5 +365,5 @@ async fn pages_of_other_origins_may_read_but_write_only_with_a_token() {
     assert_eq!((listed.status().as_u16(), text(&listed, "access-control-allow-origin")), (200, "*"));
     assert_eq!(status(&api, "POST /api/logs", &[origin], "5").await, 403);
     assert_eq!(status(&api, "PUT /api/nodes/n1", &[origin], "{}").await, 403);
-    assert_eq!(status(&api, "PUT /api/nodes/n1", &[origin, ("authorization", "Bearer good")], "{}").await, 201);
+    assert_eq!(status(&api, "PUT /api/nodes/n1", &[origin, ("authorization", &good())], "{}").await, 201);
 }
