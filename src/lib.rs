@@ -46,7 +46,9 @@
 //!    `it::monorail::slow::a_watch_with_a_list_whose_gap_is_no_longer_kept_is_told_so_and_gets_a_fresh_list`
 //! 5. **Live and history ask the same verdict** ([`hub::verdict`]), so what may not be seen in one is not seen in
 //!    the other. `hub::verdict::every_row_of_the_table_of_transitions`,
-//!    `an_audience_shows_an_entry_to_its_subjects_only`
+//!    `an_audience_shows_an_entry_to_its_subjects_only`. Every way of reading and writing goes by what [`access`]
+//!    makes of a viewer: `it::access::matrix`; a right that comes or goes takes effect at once:
+//!    `it::access::exact::nobody_is_told_what_is_not_for_them_whatever_changes_in_postgres`, `…_in_the_embedded_store`
 //! 6. **A slow client costs itself only.** It has a bounded mailbox, and past that it is a cursor in the log.
 //!    `it::monorail::slow::r5_a_stalled_reader_among_500_costs_bounded_memory_delays_nobody_and_misses_nothing`
 //! 7. **A dialect never awaits, a session never names a wire field**; they meet in [`connection`] only.
@@ -71,13 +73,15 @@
 //!
 //! - Words: [`error`] · [`document`] · [`filter`] · [`viewer`] · [`resource`] · [`event`] has entries, positions,
 //!   stamps and marks · [`query`] · [`reading`] of messages as changes · [`message`] is what clients ask and are
-//!   told, without any wire format · [`access`] who may see · [`interest`] what a source is to ask for ·
-//!   [`finding`] of a doctor
-//! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`pump`] · [`mailbox`] ·
-//!   [`shard`] · [`session`]
+//!   told, without any wire format · [`access`] who may see what, [`audience`] who may see one entry · [`interest`]
+//!   what a source is to ask for · [`finding`] of a doctor
+//! - File stores: [`files`] has rows, roles and what is told of a change, for the dialect and the API of that name
+//! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`replica`] what the pump knows
+//!   of other records · [`pump`] · [`mailbox`] · [`shard`] · [`session`]
 //! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`]
 //!   and [`mongodb`] what both need of these · [`pairs`] and [`record`] what the disk holds · [`catalog`] what is served
-//! - The wire: [`frame`] · [`wire`] · [`handshake`] · [`dialect`] · [`patch`] · [`connection`] · [`server`]
+//! - The wire: [`frame`] · [`wire`] · [`handshake`] · [`door`] lets sockets in · [`dialect`] · [`patch`] · [`connection`] ·
+//!   [`server`]
 //! - Doors: [`api`] HTTP · [`console`] the page · [`auth`] tokens · [`config`] · [`metrics`] · [`demo`] ·
 //!   [`mod@bench`]
 //! - The whole: [`app`] is the one place that names concrete parts; [`cli`] is what the program understands
@@ -97,6 +101,11 @@
 //!   are in another store is followed by everything received since before it was read. What a source must ask a
 //!   broker for is told by the watches ([`interest`]), and since when a pattern is followed decides whether a resume
 //!   can be complete.
+//! - **Rights are computed where the change stands in the log.** A [`replica`] in the pump knows the grants at that
+//!   place and puts an audience on the entry, for the version before it and the one after. So a change of rights is an
+//!   entry like any other, told as `item` or `remove` by the one verdict, live and in a resume, and the hub finds whom
+//!   an entry concerns by the names in its audience. What a file store tells is finished there too: a message with its
+//!   recipients is in the log in the same step as the change.
 //! - **The shard is below the session.** It owns sockets and groups and writes without asking; it knows the session
 //!   only as an [`Owner`](shard::Owner), which it tells that pushes were held back or that history broke. So live
 //!   delivery, the hot path, touches no state of a client.
@@ -105,12 +114,16 @@
 //! - **There is one reader of the log per connection**, only while something is behind: after a list, after a
 //!   resume, after being slow. It moves all watches that are behind together, in log order, and hands each to the
 //!   shard once it has reached what the shard hands out. Catching up and resuming are the same code.
+//! - **A refusal may be late, a credential never is.** A gate verifies first and slows down only what it refuses, so
+//!   whoever guesses cannot keep others out. What cannot be judged, because an issuer is away, is not called bad. A
+//!   session holds the lease that its viewer's rights rest on, and looks after its end itself.
 //! - **Frames are written here, once per form.** A server's frames are not masked, so they are equal for everybody;
 //!   a group's frames are one contiguous buffer, written to each member in turn.
 
 pub mod access;
 pub mod api;
 pub mod app;
+pub mod audience;
 pub mod auth;
 pub mod bench;
 pub mod catalog;
@@ -121,8 +134,10 @@ pub mod console;
 pub mod demo;
 pub mod dialect;
 pub mod document;
+pub mod door;
 pub mod error;
 pub mod event;
+pub mod files;
 pub mod filter;
 pub mod finding;
 #[cfg(test)]
@@ -147,6 +162,7 @@ pub mod pump;
 pub mod query;
 pub mod reading;
 pub mod record;
+pub mod replica;
 pub mod resource;
 pub mod server;
 pub mod session;

@@ -2,10 +2,13 @@
 
 use crate::app::parts;
 use crate::app::{App, Signals, end};
+use crate::auth::{Claims, Mint};
 use crate::catalog::Catalog;
 use crate::config::{Config, Product, Records, Source};
-use crate::demo::{self, Existing, RESOURCES, Simulation};
+use crate::demo::files;
+use crate::demo::{self, DemoWrite, Existing, RESOURCES};
 use crate::error::{Error, Kind, Result};
+use crate::event::Timestamp;
 use crate::mongodb as mongo;
 use crate::postgres::address::Address;
 use crate::postgres::connect::connect;
@@ -17,6 +20,9 @@ use tokio::sync::oneshot;
 
 /// Between two changes of the demo.
 const PACE: Duration = Duration::from_millis(400);
+
+/// How long the tokens of the demo are good.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The tables of the demo.
 const SCHEMA: &str = include_str!("../../sql/monorail.sql");
@@ -44,10 +50,11 @@ pub async fn demo(demo: Demo) -> Result<()> {
         let parts = parts::open(&demo.config).await?;
         let simulation = demo::furnish(&parts.catalog, demo.existing).await?;
         tracing::info!("the data centre is there; its changes are written from now on");
-        return live(simulation, parts.catalog, &mut signals).await;
+        let mut simulation = simulation;
+        return live(move |now| simulation.step(now), parts.catalog, &mut signals).await;
     }
     let app = App::start(demo.config).await?;
-    let simulation = match demo::furnish(&app.catalog, demo.existing).await {
+    let mut simulation = match demo::furnish(&app.catalog, demo.existing).await {
         Ok(simulation) => simulation,
         Err(error) => {
             app.stop().await;
@@ -57,14 +64,50 @@ pub async fn demo(demo: Demo) -> Result<()> {
     let program = std::env::args().next().unwrap_or_else(|| "tidings".to_owned());
     // Nobody has to read it.
     let _ = io::stdout().write_all(demo::welcome(&program, &app.address().to_string()).as_bytes());
-    let outcome = live(simulation, app.catalog.clone(), &mut signals).await;
+    let outcome = live(move |now| simulation.step(now), app.catalog.clone(), &mut signals).await;
     end(app, signals).await.and(outcome)
 }
 
+/// Lets a team share files until the program is asked to end.
+///
+/// # Errors
+/// As [`App::start`].
+pub async fn demo_files(config: Config) -> Result<()> {
+    let signals = Signals::hear()?;
+    let missing = || Error::new(Kind::Internal, "the demo has no credentials");
+    let mint = Mint::new(config.auth.as_ref().ok_or_else(missing)?)?;
+    let now = Timestamp::now().0 / 1000;
+    let token = |subject: &str| {
+        let claims = Claims { subject: subject.to_owned(), lifetime: DAY, ..Claims::default() };
+        Ok((subject.to_owned(), mint.sign(&claims, now)?))
+    };
+    let tokens = files::USERS.iter().map(|(user, _)| token(user)).collect::<Result<Vec<_>>>()?;
+    let app = App::start(config).await?;
+    let outcome = share_files(&app, &tokens, signals).await;
+    match outcome {
+        Ok(signals) => end(app, signals).await,
+        Err(error) => {
+            app.stop().await;
+            Err(error)
+        }
+    }
+}
+
+async fn share_files(app: &App, tokens: &[(String, String)], mut signals: Signals) -> Result<Signals> {
+    let mut team = files::furnish(&app.catalog).await?;
+    let _ = io::stdout().write_all(files::welcome(&app.address().to_string(), tokens).as_bytes());
+    live(move |now| team.step(now), app.catalog.clone(), &mut signals).await?;
+    Ok(signals)
+}
+
 /// Writes until the program is asked to end.
-async fn live(simulation: Simulation, catalog: Arc<Catalog>, signals: &mut Signals) -> Result<()> {
+async fn live(
+    step: impl FnMut(Timestamp) -> Vec<DemoWrite> + Send + 'static,
+    catalog: Arc<Catalog>,
+    signals: &mut Signals,
+) -> Result<()> {
     let (stop, stopped) = oneshot::channel::<()>();
-    let running = tokio::spawn(demo::run(simulation, catalog, PACE, async {
+    let running = tokio::spawn(demo::run(step, catalog, PACE, async {
         let _ = stopped.await;
     }));
     signals.next().await;

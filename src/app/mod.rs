@@ -1,14 +1,16 @@
 //! The one place that names concrete parts and puts them together. `main` and the tests both use it.
 
 mod demo;
+mod files;
 mod mongodb;
 mod operate;
 mod parts;
 mod postgres;
 mod rabbitmq;
+mod shared;
 mod web;
 
-pub use demo::{Demo, demo};
+pub use demo::{Demo, demo, demo_files};
 pub use operate::{check, sql_install, sql_print, sql_remove};
 
 use crate::catalog::Catalog;
@@ -36,6 +38,9 @@ use tokio::task::JoinSet;
 /// How long a source may take to end.
 const SOURCE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How much longer than the goodbyes take clients may read them.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A running program.
 pub struct App {
     address: SocketAddr,
@@ -55,7 +60,7 @@ impl App {
     ///
     /// # Errors
     /// Whatever cannot be opened or connected to, in one sentence that says what to do.
-    pub async fn start(config: Config) -> Result<App> {
+    pub async fn start(mut config: Config) -> Result<App> {
         wire::tls::choose_provider();
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| match error.kind() {
@@ -68,6 +73,8 @@ impl App {
         let address = listener
             .local_addr()
             .map_err(|error| Error::because(Kind::Internal, "the listener has no address", error))?;
+        // Where port 0 led to.
+        config.server.listen = address;
         let tls = parts::tls(&config)?;
         let parts = parts::open(&config).await?;
         let metrics = parts.metrics.clone();
@@ -99,7 +106,10 @@ impl App {
             log: parts.log.clone(),
             hub: hub.clone(),
             tails: parts.tails,
+            replicas: parts.replicas,
             metrics: metrics.clone(),
+            runtime: tokio::runtime::Handle::current(),
+            owed: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("pump".to_owned()).spawn(move || pump.run(inbox));
         threads.push(thread.map_err(|error| Error::because(Kind::Internal, "cannot start a thread", error))?);
@@ -107,7 +117,8 @@ impl App {
         let health: Vec<_> = parts.sources.iter().map(|part| (part.name.clone(), part.health.clone())).collect();
         let limits = server::Limits {
             max_connections: config.server.max_connections,
-            drain: config.server.drain,
+            // Event streams are clients, too, and have their last words to write.
+            drain: config.server.drain + LAST_WORDS,
             ..server::Limits::default()
         };
         let mut app = App {
@@ -128,10 +139,16 @@ impl App {
             return Err(error);
         }
         drop(batches);
+        for store in &parts.files {
+            if let Some(sweeping) = store.sweeping(&app.catalog, stopped.clone()) {
+                app.sources.spawn(sweeping);
+            }
+        }
         let web = web::Web {
             config,
             catalog: app.catalog.clone(),
             verifier: parts.verifier,
+            files: parts.files,
             shards: app.shards.clone(),
             log: app.log.clone(),
             hub,
@@ -186,8 +203,7 @@ impl App {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        // Two seconds more than the goodbyes take, for the last ones to be read.
-        if tokio::time::timeout(over + Duration::from_secs(2), gone).await.is_err() {
+        if tokio::time::timeout(over + LAST_WORDS, gone).await.is_err() {
             tracing::warn!("some clients were cut off");
         }
         let _ = (&mut self.server).await;

@@ -1,5 +1,6 @@
 //! The parts that a MongoDB source is made of, and what an operator asks of its database.
 
+use crate::access::Read;
 use crate::app::parts::{self, Opened, SourcePart};
 use crate::catalog::Catalog;
 use crate::config::{Config, Records, Resource, Source, redacted};
@@ -10,7 +11,6 @@ use crate::mongodb::collection::{Binding, ID};
 use crate::mongodb::connect::connect;
 use crate::mongodb::discover::{discover, is_name};
 use crate::mongodb::doctor;
-use crate::resource::Read;
 use crate::source::Health;
 use crate::source::mongodb::{self as source_mongodb, Discover, MongoSource};
 use crate::store::Store;

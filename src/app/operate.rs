@@ -5,6 +5,7 @@ use crate::app::in_source;
 use crate::app::mongodb as mongo;
 use crate::app::postgres::{self, Database, wish_of};
 use crate::app::rabbitmq;
+use crate::auth::doctor;
 use crate::config::{Config, Product, Source, redacted};
 use crate::error::{Error, Kind, Result};
 use crate::finding::Finding;
@@ -25,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn check(config: &Config, out: &mut dyn Write) -> Result<bool> {
     say(out, "the configuration is in order")?;
     let mut all_well = true;
+    if let Some(auth) = &config.auth {
+        say(out, "\ncredentials")?;
+        all_well &= tell(out, doctor::findings(auth).await)?;
+    }
     for source in &config.sources {
         say(out, &format!("\n{} ({})", source.name, redacted(&source.url)))?;
         let findings = match source.product {
@@ -32,18 +37,23 @@ pub async fn check(config: &Config, out: &mut dyn Write) -> Result<bool> {
             Product::Mongodb => mongo::findings(config, source).await,
             Product::Rabbitmq => rabbitmq::findings(config, source).await,
         };
-        for finding in findings.unwrap_or_else(|error| vec![Finding::of(&error)]) {
-            all_well &= finding.ok;
-            say(out, &format!("  {}  {}", if finding.ok { "ok   " } else { "WRONG" }, finding.sentence))?;
-            for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
-                say(out, &format!("         {line}"))?;
-            }
-        }
+        all_well &= tell(out, findings.unwrap_or_else(|error| vec![Finding::of(&error)]))?;
     }
     if config.sources.is_empty() {
         say(out, "no database is configured; the embedded store needs nothing")?;
     }
     Ok(all_well)
+}
+
+/// Writes what a doctor finds. Whether all is well.
+fn tell(out: &mut dyn Write, findings: Vec<Finding>) -> Result<bool> {
+    for finding in &findings {
+        say(out, &format!("  {}  {}", if finding.ok { "ok   " } else { "WRONG" }, finding.sentence))?;
+        for line in finding.fix.iter().flat_map(|fix| fix.lines()) {
+            say(out, &format!("         {line}"))?;
+        }
+    }
+    Ok(findings.iter().all(|finding| finding.ok))
 }
 
 /// Prints the statements that [`sql_install`] runs, and changes nothing.

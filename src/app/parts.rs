@@ -1,9 +1,11 @@
 //! The concrete parts that a configuration asks for, opened and connected.
 
+use crate::app::files::FileStore;
 use crate::app::in_source;
 use crate::app::mongodb as mongo;
 use crate::app::postgres::Database;
 use crate::app::rabbitmq;
+use crate::app::shared;
 use crate::auth::Verifier;
 use crate::catalog::{Catalog, Served};
 use crate::config::{Config, Durability, EMBEDDED, Product, Resource, Source as Configured};
@@ -14,6 +16,7 @@ use crate::log::Stretch;
 use crate::log::disk::{DiskLog, Sync};
 use crate::log::memory::MemoryLog;
 use crate::metrics::Metrics;
+use crate::replica::Replica;
 use crate::server::{Encryption, certificate};
 use crate::shard;
 use crate::source::embedded::EmbeddedSource;
@@ -38,7 +41,9 @@ pub struct Parts {
     pub log: Arc<dyn Log>,
     pub tails: HashMap<Arc<str>, Arc<Tail>>,
     pub sources: Vec<SourcePart>,
-    pub verifier: Option<Verifier>,
+    pub replicas: Vec<Box<dyn Replica>>,
+    pub files: Vec<FileStore>,
+    pub verifier: Option<Arc<Verifier>>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -80,7 +85,7 @@ impl Opened {
 pub async fn open(config: &Config) -> Result<Parts> {
     let log = open_log(config)?;
     let mut opened = Opened::default();
-    let catalog = Arc::new(Catalog::new(Vec::new(), config.aliases()));
+    let catalog = Arc::new(Catalog::new(Vec::new(), config.aliases()).narrowed(config.narrowed()));
     let opening = Opening { config, log: log.clone(), catalog: catalog.clone() };
     let kept: Vec<&Resource> = config.resources.iter().filter(|resource| resource.source == EMBEDDED).collect();
     if !kept.is_empty() {
@@ -103,6 +108,8 @@ pub async fn open(config: &Config) -> Result<Parts> {
         opened.take(one.map_err(|error| in_source(&source.name, error))?);
     }
     check_aliases(config, &opened.served)?;
+    let mut replicas = shared::replicas(config, &mut opened.served, &*log)?;
+    let files = FileStore::all(config, &mut opened)?;
     for one in opened.served {
         let name = one.resource.name.clone();
         if !catalog.add(one) {
@@ -110,13 +117,20 @@ pub async fn open(config: &Config) -> Result<Parts> {
         }
     }
     fill_tails(&*log, &opened.tails)?;
+    let metrics = Arc::new(Metrics::default());
+    // Behind the others: of the rows of a file store, these log what follows from them.
+    for store in &files {
+        replicas.push(Box::new(store.replica(&catalog, metrics.clone())));
+    }
     Ok(Parts {
+        replicas,
+        files,
         catalog,
         log,
         tails: opened.tails,
         sources: opened.sources,
-        verifier: config.auth.as_ref().map(Verifier::new).transpose()?,
-        metrics: Arc::new(Metrics::default()),
+        verifier: config.auth.as_ref().map(Verifier::new).transpose()?.map(Arc::new),
+        metrics,
     })
 }
 
@@ -143,7 +157,8 @@ impl Opening<'_> {
 
 /// A resource of records with its parts; `primary` is its key where the configuration names none.
 pub fn serve_records(resource: &Resource, primary: &[String], store: Arc<dyn Store>, health: Arc<Health>) -> Served {
-    Served { resource: resource.resource(primary), store, health, interests: None }
+    let access = resource.access.clone();
+    Served { resource: resource.resource(primary), access, store, health, sharing: None, interests: None }
 }
 
 /// A resource that is fed by messages of a database, and has no rows there: only lines can be read, from a tail. How

@@ -29,7 +29,7 @@ pub fn open(
     let settings = settings(config, source, rows)?;
     let health = Arc::new(Health::default());
     let mut opened = Opened::default();
-    for binding in &settings.bindings {
+    for (configured, binding) in followed_from(config, source).zip(&settings.bindings) {
         let (resource, interests) = (binding.resource.clone(), binding.interests.clone());
         let progress = Arc::new(Progress::new(settings.count.clone(), interests.clone()));
         let outlet = Arc::new(Publisher::new(&source.url, &binding.exchange));
@@ -41,7 +41,8 @@ pub fn open(
             store = tail;
         }
         let interests = binding.patterns.is_empty().then_some(interests);
-        opened.served.push(Served { resource, store, health: health.clone(), interests });
+        let access = configured.access.clone();
+        opened.served.push(Served { resource, access, store, health: health.clone(), sharing: None, interests });
     }
     let follower = Arc::new(RabbitMq::new(settings, log.clone()));
     opened.sources.push(SourcePart { name: source.name.as_str().into(), source: follower, health });
@@ -56,9 +57,13 @@ pub async fn findings(config: &Config, source: &Source) -> Result<Vec<Finding>> 
     Ok(doctor::examine(&settings(config, source, &HashMap::new())?).await)
 }
 
+/// The resources that are fed by a broker.
+fn followed_from<'a>(config: &'a Config, source: &'a Source) -> impl Iterator<Item = &'a Resource> {
+    config.resources.iter().filter(|resource| resource.source == source.name)
+}
+
 fn settings(config: &Config, source: &Source, rows: &HashMap<Arc<str>, Arc<dyn Store>>) -> Result<Settings> {
-    let named = config.resources.iter().filter(|resource| resource.source == source.name);
-    let bindings = named.map(|resource| binding(resource, rows)).collect::<Result<Vec<_>>>()?;
+    let bindings = followed_from(config, source).map(|resource| binding(resource, rows)).collect::<Result<Vec<_>>>()?;
     if bindings.is_empty() {
         let sentence = "no resource names this broker; a resource says which messages are meant with exchange";
         return Err(Error::new(Kind::Configuration, sentence));

@@ -1,14 +1,18 @@
 //! Everything behind the listener: sockets on any path, resources below `/api`, the page, and what an
 //! operator's tools ask.
 
-use crate::api::{ApiState, cors, resources};
-use crate::auth::{Credential, Verifier};
+use crate::api::{ApiState, Follow, cors, files, resources};
+use crate::app::files::FileStore;
+use crate::auth::{Carrier, Gate, Mode, Settings, Throttle, Verifier, Verify};
 use crate::catalog::Catalog;
 use crate::config::{Config, Initial};
 use crate::connection::{self, Client};
 use crate::console;
 use crate::dialect::Dialect;
-use crate::dialect::monorail::{Monorail, channel_of_path};
+use crate::dialect::events::Events;
+use crate::dialect::monorail::Monorail;
+use crate::door::monorail::MonorailDoor;
+use crate::door::{Admission, Asking, Door};
 use crate::handshake;
 use crate::hub::Hub;
 use crate::log::Log;
@@ -16,13 +20,15 @@ use crate::metrics::{self, Metrics};
 use crate::session::{Limits, Terms};
 use crate::shard;
 use crate::source::{Health, State};
-use crate::viewer::Viewer;
+use crate::wire;
 use axum::Router;
-use axum::extract::{Request, State as Shared};
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Request, State as Shared};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +36,8 @@ use std::time::Duration;
 pub struct Web {
     pub config: Config,
     pub catalog: Arc<Catalog>,
-    pub verifier: Option<Verifier>,
+    pub verifier: Option<Arc<Verifier>>,
+    pub files: Vec<FileStore>,
     pub shards: Vec<shard::Handle>,
     pub log: Arc<dyn Log>,
     pub hub: Arc<Hub>,
@@ -40,7 +47,8 @@ pub struct Web {
 
 struct Inside {
     web: Web,
-    terms: Arc<Terms>,
+    /// The first that takes a path has it; the last one takes every path.
+    doors: Vec<Box<dyn Door>>,
 }
 
 /// All routes.
@@ -54,28 +62,47 @@ pub fn router(web: Web) -> Router {
         items: web.config.monorail.max_items,
         barrier: web.config.monorail.barrier_timeout,
     };
-    let terms = Arc::new(Terms { catalog: web.catalog.clone(), dialect, limits });
-    let (mode, verifier) = (web.config.monorail.auth, web.verifier.clone());
-    let state = ApiState {
-        catalog: web.catalog.clone(),
-        admit: Arc::new(move |headers, query| {
-            let credential = credential_of(headers, query);
-            mode.admit(&credential, verifier.as_ref())
-        }),
-        max_items: web.config.monorail.max_items,
-    };
-    let inside = Arc::new(Inside { web, terms });
-    let own = Router::new()
+    let streams =
+        Terms { catalog: web.catalog.clone(), dialect: Arc::new(Events), limits: limits.clone(), silence: None };
+    let terms = Arc::new(Terms { catalog: web.catalog.clone(), dialect, limits, silence: None });
+    let gate = Arc::new(web.gate());
+    let carriers = vec![Carrier::Query("token".to_owned()), Carrier::Header];
+    let of_files = Arc::new(Gate { mode: Mode::Required, carriers, ..(*gate).clone() });
+    let files = web.files.iter().filter_map(|store| store.door(&web.catalog, of_files.clone()));
+    let mut doors: Vec<Box<dyn Door>> = files.map(|door| Box::new(door) as Box<dyn Door>).collect();
+    doors.push(Box::new(MonorailDoor { gate: gate.clone(), terms, max_message: web.config.monorail.max_message }));
+    let port = web.config.server.listen.port();
+    let apis: Vec<_> =
+        web.files.iter().filter_map(|store| store.api(&web.catalog, port, of_files.clone(), &web.shards)).collect();
+    let (catalog, max_items) = (web.catalog.clone(), web.config.monorail.max_items);
+    let inside = Arc::new(Inside { web, doors });
+    let follow = follow(inside.clone(), Arc::new(streams));
+    let state = ApiState { catalog, gate, follow, max_items };
+    let mut own = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(report))
         .with_state(inside.clone())
         .merge(console::router())
         .merge(resources::router(state));
+    for api in apis {
+        own = own.merge(files::router(api));
+    }
     // A socket may come on any path, also on one that a page answers, so it is looked for first.
     own.fallback(async || StatusCode::NOT_FOUND)
         .layer(axum::middleware::from_fn(cors::open))
         .layer(axum::middleware::from_fn_with_state(inside, sockets_first))
+}
+
+/// Event streams: each is a client on a wire within this process, whose opening is all that it asks.
+fn follow(inside: Arc<Inside>, terms: Arc<Terms>) -> Follow {
+    Arc::new(move |pass, opening| {
+        let (wire, told) = wire::pair()?;
+        let (terms, channel, opening) = (terms.clone(), opening.address.channel.clone(), Some(opening));
+        let admission = Admission { pass, terms, channel, opening, max_message: 0 };
+        inside.hand_over(Client { wire, early: Bytes::new(), admission });
+        Ok(told)
+    })
 }
 
 async fn sockets_first(
@@ -84,48 +111,44 @@ async fn sockets_first(
     next: axum::middleware::Next,
 ) -> Response {
     if request.method() == Method::GET && handshake::is_wanted(request.headers()) {
-        return open_socket(&inside, request);
+        return open_socket(inside, request).await;
     }
     next.run(request).await
 }
 
 /// Answers a handshake and hands the socket to a shard.
-fn open_socket(inside: &Arc<Inside>, mut request: Request) -> Response {
-    let monorail = &inside.web.config.monorail;
+async fn open_socket(inside: Arc<Inside>, mut request: Request) -> Response {
     if !inside.web.may_come_from(request.headers()) {
         return (StatusCode::FORBIDDEN, "this origin may not connect\n").into_response();
     }
-    let credential = credential_of(request.headers(), request.uri().query());
-    let viewer = match monorail.auth.admit(&credential, inside.web.verifier.as_ref()) {
-        Ok(viewer) => viewer,
-        Err(denied) => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-            return (StatusCode::UNAUTHORIZED, challenge, format!("{denied}\n")).into_response();
-        }
+    let path = request.uri().path();
+    let Some(door) = inside.doors.iter().find(|door| door.takes(path)) else {
+        return StatusCode::NOT_FOUND.into_response();
     };
-    let channel: Arc<str> = channel_of_path(request.uri().path()).into();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let asking = Asking { path, query: request.uri().query(), headers: request.headers(), peer };
+    let admission = match door.admit(asking).await {
+        Ok(admission) => admission,
+        Err(refusal) => return refusal,
+    };
+    if !door.chooses_protocol() {
+        request.headers_mut().remove(header::SEC_WEBSOCKET_PROTOCOL);
+    }
     let (response, upgrading) = match handshake::accept(&mut request) {
         Ok(accepted) => accepted,
         Err(refusal) => return refusal.into_response(),
     };
-    let inside = inside.clone();
     tokio::spawn(async move {
         match upgrading.finish().await {
-            Ok((wire, early)) => inside.hand_over(wire, early, viewer, channel),
+            Ok((wire, early)) => inside.hand_over(Client { wire, early, admission }),
             Err(error) => tracing::debug!(%error, "a handshake was not finished"),
         }
     });
     response
 }
 
-fn credential_of(headers: &HeaderMap, query: Option<&str>) -> Credential {
-    Credential::of(headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()), query)
-}
-
 impl Inside {
-    fn hand_over(&self, wire: crate::wire::Detached, early: bytes::Bytes, viewer: Viewer, channel: Arc<str>) {
-        let max_message = self.web.config.monorail.max_message;
-        let client = Client { wire, early, viewer, terms: self.terms.clone(), channel, max_message };
+    fn hand_over(&self, client: Client) {
         self.web.metrics.opened.inc();
         let Some(shard) = self.web.shards.iter().min_by_key(|shard| shard.sockets()) else { return };
         shard.run(move |shard| connection::serve(shard, client));
@@ -133,6 +156,20 @@ impl Inside {
 }
 
 impl Web {
+    /// What is asked of whoever comes in; a door that asks otherwise has another one, with the same count of failures.
+    fn gate(&self) -> Gate {
+        let settings = self.config.auth.clone().unwrap_or_else(Settings::nothing);
+        Gate {
+            mode: self.config.monorail.auth,
+            carriers: settings.tokens_from,
+            origins: self.config.server.origins.clone(),
+            on_expiry: settings.on_expiry,
+            verifier: self.verifier.clone().map(|verifier| verifier as Arc<dyn Verify>),
+            throttle: Arc::new(Throttle::new(settings.throttle)),
+            metrics: self.metrics.clone(),
+        }
+    }
+
     fn may_come_from(&self, headers: &HeaderMap) -> bool {
         let allowed = &self.config.server.origins;
         allowed.is_empty()

@@ -7,6 +7,7 @@ use crate::demo::{self, Existing};
 use crate::error::Result;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
+use uuid::Uuid;
 
 /// Which configuration: a file, or databases to serve as they are, or both.
 #[derive(Debug, Args)]
@@ -54,6 +55,9 @@ pub struct Demo {
     /// Only write, where another Tidings serves
     #[arg(long, requires = "config")]
     write_only: bool,
+    /// A team that shares files, in place of the data centre
+    #[arg(long, conflicts_with = "config")]
+    files: bool,
 }
 
 /// `tidings check`.
@@ -114,12 +118,30 @@ impl Serve {
 }
 
 impl Demo {
+    /// The configuration of a demo of files, if that is wanted.
+    ///
+    /// # Errors
+    /// `Configuration`, with everything that is wrong.
+    pub fn files(&self) -> Result<Option<Config>> {
+        if !self.files {
+            return Ok(None);
+        }
+        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let variables = [(demo::files::SECRET.to_owned(), secret)].into();
+        let overrides = Overrides { variables, options: self.options(), ..Overrides::default() };
+        Ok(Some(Config::from_text("demo", demo::files::config_text(), &overrides)?))
+    }
+
+    fn options(&self) -> Vec<(&'static str, &'static str, String)> {
+        self.listen.iter().map(|listen| ("server.listen", "--listen", listen.clone())).collect()
+    }
+
     /// What the demo is to do.
     ///
     /// # Errors
     /// `Configuration`, with everything that is wrong.
     pub fn read(&self, overrides: Overrides) -> Result<app::Demo> {
-        let options = self.listen.iter().map(|listen| ("server.listen", "--listen", listen.clone())).collect();
+        let options = self.options();
         let (config, existing) = match &self.config {
             // Another configuration may be in the environment; the demo without a file is none's.
             None => {

@@ -1,6 +1,6 @@
 //! `tidings token`: makes a token for a client, signed with the configured secret.
 
-use crate::auth::{Algorithm, Claims, Mint, Secret, Settings};
+use crate::auth::{Algorithm, Claims, KeySource, Mint, Secret, Settings};
 use crate::config::{self, Config, Overrides};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
@@ -20,6 +20,9 @@ pub struct Token {
     /// A workspace; may be repeated
     #[arg(long = "workspace", value_name = "WORKSPACE")]
     workspaces: Vec<String>,
+    /// A group; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
     /// How long it is valid, with a unit
     #[arg(long, default_value = "1h", value_parser = config::duration)]
     ttl: Duration,
@@ -44,6 +47,7 @@ impl Token {
             subject: self.subject.clone(),
             roles: self.roles.clone(),
             workspaces: self.workspaces.clone(),
+            groups: self.groups.clone(),
             lifetime: self.ttl,
         };
         Mint::new(&self.settings(overrides)?)?.sign(&claims, Timestamp::now().0 / 1000)
@@ -63,8 +67,10 @@ impl Token {
             (None, Some(secret)) => Settings::new(self.algorithm.unwrap_or_default(), secret.clone()),
             (None, None) => return Err(wrong("nothing to sign with; give --config or --secret-env".to_owned())),
         };
-        settings.algorithm = self.algorithm.unwrap_or(settings.algorithm);
-        settings.secret = secret.unwrap_or(settings.secret);
+        if let Some(jwt) = &mut settings.jwt {
+            jwt.algorithms = self.algorithm.map_or(jwt.algorithms.clone(), |algorithm| vec![algorithm]);
+            jwt.keys = secret.map_or(jwt.keys.clone(), |secret| KeySource::Own(vec![secret]));
+        }
         Ok(settings)
     }
 }
@@ -72,7 +78,7 @@ impl Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Verifier;
+    use crate::auth::{Verifier, Verify};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -87,23 +93,23 @@ mod tests {
         line.token.make(&Overrides { variables, ..Overrides::default() })
     }
 
-    #[test]
-    fn a_token_is_accepted_by_the_configuration_it_was_made_for() {
+    #[tokio::test]
+    async fn a_token_is_accepted_by_the_configuration_it_was_made_for() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = "[auth]\njwt = { algorithm = \"HS384\", secret = \"s\", issuer = \"i\", roles_claim = \"r\" }";
         std::fs::write(file.path(), text).unwrap();
         let path = file.path().to_str().unwrap();
         let token = make(&["--subject", "ann", "--role", "a", "--role", "b", "--config", path], &[]).unwrap();
         let settings = Config::from_file(file.path(), &Overrides::default()).unwrap().auth.unwrap();
-        let viewer = Verifier::new(&settings).unwrap().verify(&token).unwrap();
+        let viewer = Verifier::new(&settings).unwrap().verify(&token).await.unwrap();
         assert_eq!(viewer.roles, ["a".into(), "b".into()]);
     }
 
-    #[test]
-    fn a_secret_is_enough_and_none_is_a_mistake() {
+    #[tokio::test]
+    async fn a_secret_is_enough_and_none_is_a_mistake() {
         let token = make(&["--subject", "ann", "--secret-env", "S", "--ttl", "5m"], &[("S", "secret")]).unwrap();
         let settings = Settings::new(Algorithm::default(), Secret::new("secret"));
-        let viewer = Verifier::new(&settings).unwrap().verify(&token).unwrap();
+        let viewer = Verifier::new(&settings).unwrap().verify(&token).await.unwrap();
         assert_eq!(viewer.subject.as_deref(), Some("ann"));
         for arguments in [&["--subject", "a"][..], &["--subject", "a", "--secret-env", "S"]] {
             assert_eq!(make(arguments, &[("S", "")]).unwrap_err().kind(), Kind::Configuration);

@@ -1,33 +1,50 @@
 //! What only shows when the whole configuration is looked at: names that lead nowhere or twice somewhere, and
 //! doors that stand open by oversight.
 
+use crate::access::Read;
 use crate::auth::Mode;
 use crate::config::mistakes::nearest;
 use crate::config::reader::Reader;
-use crate::config::{Config, Server};
-use crate::resource::Read;
+use crate::config::{Channel, Config, Records, Resource, Server};
+use crate::reading::Reading;
 use std::collections::BTreeMap;
 
 /// Notes every contradiction between the parts.
 pub(super) fn check(config: &Config, reader: &Reader<'_>) {
     doors(config, reader);
     names(config, reader);
+    rules(config, reader);
+    sharing(config, reader);
     log(config, reader);
+    config.files.iter().for_each(|files| files.check(&config.resources, has_auth(config, reader), reader));
 }
 
 fn doors(config: &Config, reader: &Reader<'_>) {
-    let has_auth = config.auth.is_some() || reader.is_placed("auth.jwt") || reader.is_placed("auth");
+    let has_auth = has_auth(config, reader);
     if !has_auth && config.monorail.auth != Mode::None {
         reader.mistake("monorail.auth", "asks for credentials, and there is no [auth] to verify them with");
     }
-    let unreadable = config.resources.iter().filter(|resource| resource.read != Read::Anyone);
+    let unreadable = config.resources.iter().filter(|resource| resource.access.read != Read::Anyone);
     for resource in unreadable.filter(|_| !has_auth) {
         let key = format!("resources.{}.read", resource.name);
         reader.mistake(&key, "nobody could read it: there is no [auth] to verify credentials with");
     }
+    for resource in config.resources.iter().filter(|_| !has_auth) {
+        for (name, is_given) in resource.needs_viewers() {
+            let key = format!("resources.{}.{name}", resource.name);
+            if is_given {
+                reader.mistake(&key, "tells viewers apart, and there is no [auth] to verify credentials with");
+            }
+        }
+    }
     if let Some(open) = config.server.forbidden(&config.readable_by_anyone()) {
         reader.mistake("server.listen", open);
     }
+}
+
+/// Whether credentials are to be verified, rightly or wrongly configured.
+fn has_auth(config: &Config, reader: &Reader<'_>) -> bool {
+    config.auth.is_some() || reader.is_placed("auth.jwt") || reader.is_placed("auth")
 }
 
 impl Server {
@@ -64,6 +81,76 @@ fn names(config: &Config, reader: &Reader<'_>) {
     }
 }
 
+/// Rules that could not be kept, or that contradict each other.
+fn rules(config: &Config, reader: &Reader<'_>) {
+    for resource in config.resources.iter().filter(|resource| resource.access.is_limited()) {
+        if !resource.tells_before() {
+            let key = format!("resources.{}", resource.name);
+            let sentence = "its messages do not tell a record as it was before a change, so nobody knows who saw it; \
+                            say where that stands with mapping.before";
+            reader.mistake(&key, sentence);
+        }
+    }
+    let mut narrowed: BTreeMap<&str, &Channel> = BTreeMap::new();
+    for channel in &config.channels {
+        let before = narrowed.insert(channel.alias(), channel);
+        if let Some(other) = before.filter(|other| other.narrows != channel.narrows) {
+            let sentence =
+                format!("\"{}\" is the same channel as that of \"{}\", with other rules", channel.path, other.path);
+            reader.mistake(&format!("channels.{}", channel.path), sentence);
+        }
+    }
+}
+
+/// Records that are shared out by what cannot do that.
+fn sharing(config: &Config, reader: &Reader<'_>) {
+    for (resource, shared_by) in config.resources.iter().filter_map(|one| Some((one, one.shared_by.as_ref()?))) {
+        let key = format!("resources.{}.shared_by", resource.name);
+        if resource.append_only || !resource.has_rows() {
+            reader.mistake(&key, "only records that can be read are shared out, not lines or mere changes");
+        }
+        let grants = config.resources.iter().find(|one| one.name == shared_by.resource);
+        let key = format!("{key}.resource");
+        match grants {
+            None => {
+                let names = config.resources.iter().map(|one| one.name.as_str());
+                let sentence = format!("there is no resource \"{}\"", shared_by.resource);
+                reader.mistake_near(&key, sentence, nearest(&shared_by.resource, names));
+            }
+            Some(grants) if grants.name == resource.name => reader.mistake(&key, "it cannot share out itself"),
+            Some(grants) if grants.append_only || !grants.has_rows() => {
+                reader.mistake(&key, "grants are records that can be read, not lines or mere changes");
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+impl Resource {
+    /// The keys that only make sense for viewers who have shown who they are, and whether they are given.
+    fn needs_viewers(&self) -> [(&'static str, bool); 4] {
+        let access = &self.access;
+        [
+            ("only", access.only.as_ref().is_some_and(|rule| !rule.is_common())),
+            ("audience", !access.audience.is_empty()),
+            ("shared_by", self.shared_by.is_some()),
+            ("admins", !access.admins.is_empty()),
+        ]
+    }
+
+    /// Whether its changes can tell a record as it was before. Of a table or a collection the database decides, which
+    /// `tidings check` looks at; of a broker's record events those that were told before are known.
+    fn tells_before(&self) -> bool {
+        match &self.records {
+            Records::Table(_) | Records::Collection(_) | Records::Exchange(_) => true,
+            Records::Wal { reading } | Records::Notify { reading, .. } => match reading {
+                Reading::Mapped(mapping) => mapping.before.is_some(),
+                reading => reading.is_append_only(),
+            },
+        }
+    }
+}
+
 /// Every claim that a channel leads to a resource: the key that makes it, the channel, the resource.
 pub(super) fn claims(config: &Config) -> impl Iterator<Item = (String, &str, &str)> {
     let own = config.resources.iter().flat_map(|resource| {
@@ -79,7 +166,12 @@ pub(super) fn claims(config: &Config) -> impl Iterator<Item = (String, &str, &st
         .channels
         .iter()
         .map(|channel| (format!("channels.{}.resource", channel.path), channel.alias(), channel.resource.as_str()));
-    own.chain(mapped).chain(paths)
+    let roles = config.files.iter().flat_map(|files| {
+        let key = format!("channels.{}.roles", files.path);
+        // A role is known by the name of its resource; it claims nothing more.
+        files.roles.iter().map(move |(_, name)| (key.clone(), name.as_str(), name.as_str()))
+    });
+    own.chain(mapped).chain(paths).chain(roles)
 }
 
 fn log(config: &Config, reader: &Reader<'_>) {

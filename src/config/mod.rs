@@ -5,9 +5,11 @@
 //! neither letter nor digit: `sources.inventory.url` is `TIDINGS_SOURCES_INVENTORY_URL`. Lists are separated
 //! by commas. Variables that begin with `TIDINGS_TEST_` are left alone; any other unknown one is a mistake.
 
+mod access;
 mod address;
 mod check;
 mod feeds;
+mod files;
 mod identity;
 mod mistakes;
 mod monorail;
@@ -20,8 +22,10 @@ mod tests;
 mod units;
 mod value;
 
+pub use access::SharedBy;
 pub use address::{Product, redacted};
 pub use feeds::{Exchange, Follow, Queue, Records, Rows};
+pub use files::Files;
 pub use mistakes::{Mistake, Mistakes, Place};
 pub use monorail::{Initial, Monorail, Mq};
 pub use resources::{Channel, Dialect, Resource};
@@ -29,11 +33,11 @@ pub use server::{Durability, Log, Server, Tls};
 pub use sources::{Capture, Source};
 pub use units::{duration, size};
 
+use crate::access::{Access, Read};
 use crate::auth;
 use crate::error::{Error, Kind, Result as Outcome};
-use crate::resource::Read;
 use reader::Reader;
-use resources::Surroundings;
+use resources::{DIALECTS, Surroundings};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,6 +57,8 @@ pub struct Config {
     pub sources: Vec<Source>,
     pub resources: Vec<Resource>,
     pub channels: Vec<Channel>,
+    /// The file stores among the channels.
+    pub files: Vec<Files>,
     pub monorail: Monorail,
     /// How credentials are verified; `None`: there are none.
     pub auth: Option<auth::Settings>,
@@ -135,6 +141,12 @@ impl Config {
         all.map(|(_, alias, resource)| (alias.into(), resource.into())).collect()
     }
 
+    /// What channels leave of their resource, by the channel's name.
+    pub fn narrowed(&self) -> Vec<(Arc<str>, Access)> {
+        let narrows = |channel: &Channel| Some((channel.alias().into(), channel.narrows.clone()?));
+        self.channels.iter().filter_map(narrows).collect()
+    }
+
     /// Whether every table of this source that has a key is served.
     pub fn discovers(&self, source: &Source) -> bool {
         source.product != Product::Rabbitmq
@@ -154,7 +166,7 @@ impl Config {
 
     /// The names of the resources, and of the sources whose every table, anyone may read.
     pub fn readable_by_anyone(&self) -> Vec<&str> {
-        let resources = self.resources.iter().filter(|resource| resource.read == Read::Anyone);
+        let resources = self.resources.iter().filter(|resource| resource.access.read == Read::Anyone);
         let sources = self.sources.iter().filter(|source| self.discovers(source));
         let sources = sources.filter(|_| self.read_of_discovered() == Read::Anyone);
         resources.map(|resource| resource.name.as_str()).chain(sources.map(|source| source.name.as_str())).collect()
@@ -179,11 +191,16 @@ impl Config {
         let resources = root.named("resources").into_iter();
         let mut resources: Vec<_> = resources.map(|(name, table)| Resource::read(name, table, &surroundings)).collect();
         monorail.mq.add_to(&mut resources, &surroundings, reader);
-        let channels = root.named("channels").into_iter();
-        let channels = channels.filter_map(|(path, table)| Channel::read(path, table)).collect();
+        let (mut channels, mut files) = (Vec::new(), Vec::new());
+        for (path, table) in root.named("channels") {
+            match table.get("dialect", |value| value.choice(&DIALECTS)) {
+                Some(Dialect::Files) => files.push(Files::read(path, table)),
+                _ => channels.extend(Channel::read(path, table)),
+            }
+        }
         root.finish();
         let sources = sources.into_iter().filter_map(|(source, _)| source).collect();
-        Config { arguments: String::new(), server, log, sources, resources, channels, monorail, auth }
+        Config { arguments: String::new(), server, log, sources, resources, channels, files, monorail, auth }
     }
 }
 

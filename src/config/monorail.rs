@@ -1,5 +1,6 @@
 //! `[monorail]`: who may connect, and the limits of one connection.
 
+use crate::access::Read;
 use crate::auth::Mode;
 use crate::config::address::Product;
 use crate::config::feeds::{Exchange, Follow, Place, Queue, Records};
@@ -7,7 +8,6 @@ use crate::config::reader::{Reader, Section};
 use crate::config::resources::{Resource, Surroundings};
 use crate::config::{EMBEDDED, value::Found};
 use crate::reading::Reading;
-use crate::resource::Read;
 use std::time::Duration;
 
 /// `[monorail]`.

@@ -1,11 +1,12 @@
 //! `[resources.NAME]` and `[channels."/path"]`: what is served, under which names, to whom.
 
+use crate::access::{Access, Read};
 use crate::config::EMBEDDED;
+use crate::config::access::{self, SharedBy};
 use crate::config::feeds::{self, Kind, Records, Rows};
 use crate::config::reader::Section;
 use crate::config::value::{Found, not_among};
-use crate::resource::{self, Delivery, Read};
-use toml::de::DeValue;
+use crate::resource::{self, Delivery};
 
 /// `[resources.NAME]`.
 #[derive(Debug, Clone)]
@@ -18,7 +19,9 @@ pub struct Resource {
     pub rows: Option<Rows>,
     /// The fields of the key; empty: the table's primary key, `_id` in MongoDB, `id` in the embedded store.
     pub id: Vec<String>,
-    pub read: Read,
+    pub access: Access,
+    /// The rows that say who may see a record.
+    pub shared_by: Option<SharedBy>,
     /// Patterns of dotted names whose keys nobody sees.
     pub hide: Vec<String>,
     /// Other names of its channel.
@@ -32,18 +35,24 @@ pub struct Resource {
 }
 
 /// `[channels."/path"]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Channel {
     pub path: String,
     pub dialect: Dialect,
     pub resource: String,
+    /// What it leaves of what the resource lets its readers see; `None`: all of it.
+    pub narrows: Option<Access>,
 }
 
 /// The wire protocols there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     Monorail,
+    Files,
 }
+
+/// The words for them.
+pub(super) const DIALECTS: [(&str, Dialect); 2] = [("monorail", Dialect::Monorail), ("files", Dialect::Files)];
 
 /// How many lines are kept where nothing is said.
 const KEEP: usize = 10_000;
@@ -64,12 +73,14 @@ impl Resource {
         let id = list("id");
         let kind = surroundings.kind(&source).flatten();
         let feed = feeds::read(&name, &table, kind, &id, &|source| surroundings.kind(source));
+        let (access, shared_by) = access::of_resource(&table, &surroundings.read);
         let append_only = feed.append_only.or(is_append_only).unwrap_or(false);
         let resource = Resource {
             records: feed.records,
             rows: feed.rows,
             id,
-            read: table.get("read", read).unwrap_or_else(|| surroundings.read.clone()),
+            access,
+            shared_by,
             hide: list("hide"),
             aliases: list("aliases"),
             writable: flag("writable"),
@@ -110,7 +121,8 @@ impl Resource {
             records,
             rows: None,
             id: Vec::new(),
-            read,
+            access: Access::of(read),
+            shared_by: None,
             hide: Vec::new(),
             aliases: Vec::new(),
             writable: false,
@@ -119,6 +131,11 @@ impl Resource {
             ignore_case: false,
             private: false,
         }
+    }
+
+    /// Whether there are records, or lines, to be read.
+    pub fn has_rows(&self) -> bool {
+        self.append_only || self.records.reading().is_none() || self.rows.is_some()
     }
 
     /// What everybody needs to know of it; `primary` is the key where the configuration names none.
@@ -131,7 +148,7 @@ impl Resource {
             key: boxed(key),
             raw: self.name.starts_with("mq:"),
             append_only: self.append_only,
-            has_rows: self.append_only || self.records.reading().is_none() || self.rows.is_some(),
+            has_rows: self.has_rows(),
             keep: self.keep,
             ignore_case: self.ignore_case,
             private: self.private,
@@ -142,7 +159,6 @@ impl Resource {
                 Records::Table(_) | Records::Collection(_) | Records::Wal { .. } => Delivery::Exact,
             },
             hide: boxed(&self.hide),
-            read: self.read.clone(),
         }
     }
 }
@@ -188,23 +204,6 @@ fn source(table: &Section<'_>, surroundings: &Surroundings<'_>) -> String {
     }
 }
 
-fn read(value: &Found<'_>) -> Result<Read, String> {
-    let words = value.texts()?;
-    match (value, words.as_slice()) {
-        (_, [word]) if word == "anyone" => Ok(Read::Anyone),
-        (_, [word]) if word == "authenticated" => Ok(Read::Authenticated),
-        (Found::Value(DeValue::String(text)), _) => Err(format!(
-            "{}, or a list of roles like [\"{text}\"]",
-            not_among(text, ["anyone", "authenticated"].into_iter())
-        )),
-        (_, []) => Err("the list of roles is empty, so nobody could read it".to_owned()),
-        (_, roles) if roles.iter().any(|role| role == "anyone" || role == "authenticated") => {
-            Err("\"anyone\" and \"authenticated\" stand alone, not in a list of roles".to_owned())
-        }
-        (_, roles) => Ok(Read::Roles(roles.iter().map(|role| role.as_str().into()).collect())),
-    }
-}
-
 /// `10000` or `"10000 entries"`.
 fn keep(value: &Found<'_>) -> Result<usize, String> {
     let number = match value.text() {
@@ -216,13 +215,13 @@ fn keep(value: &Found<'_>) -> Result<usize, String> {
 
 impl Channel {
     pub(super) fn read(path: String, table: Section<'_>) -> Option<Channel> {
-        let dialect = table.get("dialect", |value| value.choice(&[("monorail", Dialect::Monorail)]));
         let resource = table.get("resource", |value| value.text());
+        let narrows = access::of_channel(&table);
         let key = table.key("resource");
         if resource.is_none() && !table.reader().is_placed(&key) {
             table.reader().mistake(&key, "is missing");
         }
-        let known = resource.map(|resource| Channel { path, dialect: dialect.unwrap_or(Dialect::Monorail), resource });
+        let known = resource.map(|resource| Channel { path, dialect: Dialect::Monorail, resource, narrows });
         let misnamed =
             known.as_ref().is_some_and(|channel| !channel.path.starts_with('/') || channel.alias().is_empty());
         if misnamed {

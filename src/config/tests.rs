@@ -1,7 +1,8 @@
 //! The promises of the configuration.
 
-use crate::auth::{Mode, Verifier};
+use crate::auth::{Mode, OnExpiry, Verifier};
 use crate::config::*;
+use crate::files::rows::Part;
 use std::time::Duration;
 
 const EXAMPLE: &str = include_str!("../../tidings.example.toml");
@@ -32,8 +33,9 @@ fn the_example_names_every_key_and_is_in_order() {
     Config::read(&reader, &table);
     for (key, is_set) in reader.known() {
         // What is not set stands there as a comment, `#key = …`.
-        let (_, name) = key.rsplit_once('.').unwrap();
-        let comments = [format!("#{name} = "), format!("#jwt.{name} = ")];
+        let (table, name) = key.rsplit_once('.').unwrap();
+        let (_, inner) = table.rsplit_once('.').unwrap_or(("", table));
+        let comments = [format!("#{name} = "), format!("#{inner}.{name} = ")];
         let is_shown = EXAMPLE.lines().any(|line| comments.iter().any(|comment| line.starts_with(comment)));
         assert!(is_set || is_shown, "{key} is not in the example");
     }
@@ -80,8 +82,24 @@ fn the_settings_that_the_example_leaves_out_are_settings_too() {
         if line.contains("tls_") {
             text = text.replace("#tls_", "tls_");
         }
-        Config::from_text("e", &text, &variables(&[("JWT_SECRET", "s")]))
-            .unwrap_or_else(|said| panic!("{line}: {said}"));
+        if line.contains("jwks_") {
+            let published = ["HS256", "jwt.secret_env"].iter().zip(["RS256", "#jwt.secret_env"]);
+            text = published.fold(text, |text, (own, published)| text.replace(own, published));
+            if !line.contains("jwks_file") {
+                text = text.replace("#jwt.jwks_url", "jwt.jwks_url");
+            }
+        }
+        if line.contains("introspection.") {
+            text = text.replace("#introspection.url", "introspection.url");
+        }
+        if line.contains("client_id =") {
+            text = text.replace("#introspection.client_secret =", "introspection.client_secret =");
+        }
+        if line.contains("client_secret") {
+            text = text.replace("#introspection.client_id =", "introspection.client_id =");
+        }
+        let secrets = [("JWT_SECRET", "s"), ("JWT_SECRET_BEFORE", "s"), ("INTROSPECTION_SECRET", "s")];
+        Config::from_text("e", &text, &variables(&secrets)).unwrap_or_else(|said| panic!("{line}: {said}"));
     }
 }
 
@@ -103,6 +121,56 @@ fn every_mistake_is_listed_at_once_with_its_line() {
          t.toml:9: resources.nodes.raed: there is no such key; did you mean \"read\"?\n\
          t.toml:10: monorial: there is no such key; did you mean \"monorail\"?"
     );
+}
+
+#[test]
+fn rules_are_read_and_refused_where_they_cannot_be_kept() {
+    let auth = "auth.jwt = { algorithm = \"HS256\", secret = \"s\" }\n";
+    let resource =
+        |keys: &str| format!("{auth}[resources.a]\n{keys}\n[resources.g]\n[resources.l]\nappend_only = true\n");
+    let config = read(&resource(
+        "only = { owner = \"$sub\", n = { \">=\" = 2.5 }, at = [1_000, true] }\naudience = \"owner\"\nadmins = [\"x\"]\n\
+         shared_by = { resource = \"g\", record = \"r\", group = \"t\" }",
+    ));
+    let access = &config.resources[0].access;
+    assert!(access.is_shared && access.is_limited() && access.audience.len() == 1 && access.admins.len() == 1);
+    for (keys, wanted) in [
+        ("only = { owner = \"$suub\" }", "t.toml:3: resources.a.only: \"$suub\" stands for nothing"),
+        ("only = { owner = \"$suub\" }", "did you mean \"$sub\"?"),
+        ("only = { owner = { \"$is\" = 1 } }", "resources.a.only: $is is no operator"),
+        ("only = { owner = { \"$lt\" = \"$roles\" } }", "$roles is a list, and $lt takes one value"),
+        ("only = 3", "resources.a.only: a filter is an object, not a number"),
+        ("only = \"{\"", "resources.a.only: is not JSON"),
+        (
+            "shared_by = { resource = \"gg\", record = \"r\", subject = \"s\" }",
+            "there is no resource \"gg\"; did you mean \"g\"?",
+        ),
+        ("shared_by = { resource = \"a\", record = \"r\", subject = \"s\" }", "it cannot share out itself"),
+        ("shared_by = { resource = \"l\", record = \"r\", subject = \"s\" }", "grants are records"),
+        ("shared_by = { resource = \"g\", record = \"r\" }", "names no subject and no group"),
+        ("shared_by = { resource = \"g\", subject = \"s\" }", "resources.a.shared_by.record: is missing"),
+        ("shared_by = { resource = \"g\", record = \"r\", subjct = \"s\" }", "did you mean \"subject\"?"),
+        (
+            "append_only = true\nshared_by = { resource = \"g\", record = \"r\", subject = \"s\" }",
+            "only records that can be read",
+        ),
+    ] {
+        assert_mistake(&resource(keys), wanted);
+    }
+    for keys in ["only = { owner = \"$sub\" }", "audience = \"owner\"", "admins = \"x\""] {
+        assert_mistake(&format!("[resources.a]\n{keys}\n"), "tells viewers apart, and there is no [auth]");
+    }
+    read("[resources.a]\nonly = { public = true, price = \"$$1\" }\n");
+    let source = "[sources.p]\nurl = \"postgres://h/x\"\n[resources.a]\nnotify = \"c\"\nonly = { public = true }\n";
+    assert_mistake(&format!("{source}mapping.id = \"body.id\"\n"), "say where that stands with mapping.before");
+    read(&format!("{source}mapping.before = \"body.old\"\n"));
+    let channels = |rule: &str| {
+        format!(
+            "{auth}[resources.a]\n[channels.\"/x/b\"]\nresource = \"a\"\n[channels.\"/y/b\"]\nresource = \"a\"\n{rule}"
+        )
+    };
+    assert_mistake(&channels("only = { owner = \"$sub\" }\n"), "is the same channel as that of");
+    assert_eq!(read(&channels("")).narrowed(), []);
 }
 
 #[test]
@@ -176,18 +244,33 @@ fn contradictions_are_mistakes() {
             "there is no resource \"node\"; did you mean \"nodes\"?",
         ),
         ("[resources.a]\n[channels.a]\nresource = \"a\"", "begins with \"/\""),
-        ("[channels.\"/a\"]\ndialect = \"cells\"", "one of \"monorail\" is wanted"),
+        ("[channels.\"/a\"]\ndialect = \"cells\"", "one of \"monorail\", \"files\" is wanted"),
         ("[resources.\"a/b\"]", "stands in paths"),
         ("monorail.write_timeout = \"0s\"", "must not be zero"),
         ("[auth]", "auth.jwt.algorithm: is missing"),
         ("auth.jwt = { algorithm = \"none\", secret = \"s\" }", "one of HS256"),
         ("auth.jwt = { algorithm = \"HS256\", secret_env = \"NO\" }", "the variable NO is not set"),
         ("auth.jwt = { algorithm = \"HS256\", secret = \"s\", secret_file = \"f\" }", "one is enough"),
+        ("auth.jwt = { algorithm = \"RS256\", secret = \"s\", jwks_url = \"https://h/k\" }", "one is enough"),
+        ("auth.jwt = { algorithm = \"RS256\" }", "auth.jwt.secret_env: is missing (or"),
+        ("auth.jwt = { algorithm = \"HS256\", jwks_url = \"https://h/k\" }", "known to everybody"),
+        ("auth.jwt = { algorithm = [\"HS256\", \"RS256\"], secret = \"s\" }", "not a key of all of these"),
+        ("auth.jwt = { algorithm = \"RS256\", jwks_url = \"login\" }", "begins with https://"),
+        (
+            "auth.jwt = { algorithm = \"RS256\", jwks_file = \"f\", previous_secret = \"s\" }",
+            "no secret that it precedes",
+        ),
+        ("auth.jwt = { algorithm = \"HS256\", secret = \"s\", jwks_refresh = \"1m\" }", "no published keys"),
+        ("auth.introspection.cache = \"1s\"", "auth.introspection.url: is missing"),
+        ("auth.introspection = { url = \"https://h/i\", client_id = \"c\" }", "a name and a secret"),
+        ("auth = { tokens_from = [\"body\"], introspection.url = \"https://h/i\" }", "\"cookie:NAME\" is wanted"),
+        ("auth = { on_expiry = \"stay\", introspection.url = \"https://h/i\" }", "one of \"close\""),
+        ("auth = { throttle.failures = 0, introspection.url = \"https://h/i\" }", "a whole number from 1"),
     ] {
         assert_mistake(text, wanted);
     }
     let text = format!("{auth}server.listen = \"0.0.0.0:1\"\nresources.a.id = \"k\"");
-    assert_eq!(read(&text).resources[0].read, Read::Authenticated);
+    assert_eq!(read(&text).resources[0].access.read, Read::Authenticated);
     assert_eq!(read(&text).monorail.auth, Mode::Optional);
     read("server.listen = \"0.0.0.0:1\"\nserver.open = true\nresources.a.id = \"k\"");
 }
@@ -280,7 +363,23 @@ fn a_channel_path_leads_to_its_resource_by_its_last_name() {
 }
 
 #[test]
-fn secrets_are_not_in_debug_output_nor_in_mistakes() {
+fn every_way_of_verifying_can_stand_alone() {
+    let only_opaque = read("auth.introspection.url = \"https://h/i\"").auth.unwrap();
+    assert!(only_opaque.jwt.is_none() && only_opaque.introspection.is_some());
+    let text = "auth.jwt = { algorithm = [\"RS256\", \"ES256\"], jwks_url = \"https://h/k\", issuer = [\"a\", \"b\"] }\n\
+                auth.tokens_from = [\"cookie:session\", \"header\"]\nauth.on_expiry = \"downgrade\"\n\
+                auth.throttle.failures = \"unlimited\"";
+    let config = read(text);
+    let auth = config.auth.unwrap();
+    assert_eq!((auth.on_expiry, auth.throttle.failures), (OnExpiry::Downgrade, None));
+    assert_eq!(auth.tokens_from, ["cookie:session".parse().unwrap(), "header".parse().unwrap()]);
+    let jwt = auth.jwt.unwrap();
+    assert_eq!((jwt.algorithms.len(), jwt.rules.issuers.len()), (2, 2));
+    assert_eq!(config.monorail.auth, Mode::Optional);
+}
+
+#[tokio::test]
+async fn secrets_are_not_in_debug_output_nor_in_mistakes() {
     let text =
         "[sources.a]\nurl = \"postgres://me:s3cret@h/x\"\n[auth]\njwt = { algorithm = \"HS256\", secret = \"s3cret\" }";
     let config = read(text);
@@ -299,4 +398,42 @@ fn units_can_be_combined_with_every_measure() {
     assert_eq!(config.log.retention.bytes, Some(1_000_000_000));
     assert_eq!(config.monorail.ping, None);
     assert_eq!(config.monorail.write_timeout, Duration::from_millis(1500));
+}
+
+const FILE_STORE: &str = "[auth]\njwt = { algorithm = \"HS256\", secret = \"s\" }\n[resources.files]\n[resources.shares]\n\
+                          [channels.\"/files\"]\ndialect = \"files\"\n";
+
+#[test]
+fn a_file_store_needs_no_more_than_its_files() {
+    let config = read(&format!("{FILE_STORE}roles = {{ files = \"files\" }}\napi = false"));
+    let [files] = &config.files[..] else { panic!("one file store: {:?}", config.files) };
+    assert_eq!((files.role(Part::Files), files.role(Part::Media)), (Some("files"), None));
+    assert_eq!((files.prefixes.as_slice(), files.sweep_expired), (&[String::new()][..], None));
+    assert_eq!((files.messages(), files.hold), ("files:messages".to_owned(), Duration::from_millis(250)));
+    assert!(config.channels.is_empty());
+    let more = "prefixes = [\"\", \"/v1\"]\nfields = { \"files.change\" = \"c\", \"files.body\" = \"b\" }\nsweep_expired = \"60s\"";
+    let config = read(&format!("{FILE_STORE}roles = {{ files = \"files\" }}\napi = false\n{more}"));
+    let files = &config.files[0];
+    assert_eq!((files.prefixes[1].as_str(), files.sweep_expired), ("/v1", Some(Duration::from_secs(60))));
+    assert_eq!(files.fields(Part::Files).len(), 2);
+}
+
+#[test]
+fn a_file_store_that_cannot_be_served_is_a_mistake() {
+    let own = |more: &str| format!("{FILE_STORE}{more}");
+    for (text, wanted) in [
+        (own("api = false"), "the role files is missing"),
+        (own("roles = { files = \"files\" }"), "the API needs the role permissions"),
+        (own("api = false\nroles = { files = \"files\", shares = \"shares\" }"), "\"shares\" is no role"),
+        (own("api = false\nroles = { files = \"file\" }"), "there is no resource \"file\""),
+        (own("api = false\nroles = { files = \"files\" }\nprefixes = \"v1/\""), "a prefix is empty"),
+        (
+            own("api = false\nroles = { files = \"files\" }\nfields = { \"files.x\" = \"y\" }"),
+            "\"files.x\" is no member",
+        ),
+        (own("api = false\nroles = { files = \"files\" }").replace("/files", "/other"), "a file store is served at"),
+        (own("api = false\nroles = { files = \"files\" }").replace("[auth]\njwt", "#"), "there is no [auth]"),
+    ] {
+        assert_mistake(&text, wanted);
+    }
 }

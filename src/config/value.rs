@@ -3,6 +3,7 @@
 
 use crate::config::mistakes::nearest;
 use crate::config::units;
+use serde_json::Value;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use toml::de::DeValue;
@@ -18,12 +19,17 @@ pub(super) enum Found<'a> {
 impl Found<'_> {
     /// A text that is not empty.
     pub(super) fn text(&self) -> Result<String, String> {
-        let text = match self {
-            Found::Value(DeValue::String(text)) => text.as_ref(),
-            Found::Value(other) => return Err(format!("{} is given, a text is wanted", describe(other))),
-            Found::Variable(text) => text,
-        };
-        if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
+        let text = self.any_text()?;
+        if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text) }
+    }
+
+    /// A text that may be empty.
+    pub(super) fn any_text(&self) -> Result<String, String> {
+        match self {
+            Found::Value(DeValue::String(text)) => Ok(text.to_string()),
+            Found::Value(other) => Err(format!("{} is given, a text is wanted", describe(other))),
+            Found::Variable(text) => Ok((*text).to_owned()),
+        }
     }
 
     /// `true` or `false`.
@@ -89,6 +95,15 @@ impl Found<'_> {
         }
     }
 
+    /// A table, as JSON; or a text, or a variable, that is JSON.
+    pub(super) fn json(&self) -> Result<Value, String> {
+        match self {
+            Found::Value(DeValue::String(text)) => read_json(text),
+            Found::Variable(text) => read_json(text),
+            Found::Value(value) => json_of(value),
+        }
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, String> {
         let text = self.text()?;
@@ -104,6 +119,29 @@ impl Found<'_> {
             Found::Value(DeValue::Integer(number)) => Ok(number.as_str().to_owned()),
             Found::Value(DeValue::Float(number)) => Ok(number.as_str().to_owned()),
             _ => self.text(),
+        }
+    }
+}
+
+fn read_json(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("is not JSON: {error}"))
+}
+
+fn json_of(value: &DeValue<'_>) -> Result<Value, String> {
+    let number = |text: &str| {
+        let number: serde_json::Number = text.replace('_', "").parse().map_err(|_| format!("{text} is no number"))?;
+        Ok(Value::Number(number))
+    };
+    match value {
+        DeValue::String(text) => Ok(Value::from(text.as_ref())),
+        DeValue::Integer(integer) => number(integer.as_str()),
+        DeValue::Float(float) => number(float.as_str()),
+        DeValue::Boolean(flag) => Ok(Value::from(*flag)),
+        DeValue::Datetime(time) => Ok(Value::from(time.to_string())),
+        DeValue::Array(elements) => elements.iter().map(|element| json_of(element.get_ref())).collect(),
+        DeValue::Table(table) => {
+            let fields = table.iter().map(|(key, value)| Ok((key.get_ref().to_string(), json_of(value.get_ref())?)));
+            fields.collect::<Result<_, _>>().map(Value::Object)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A simulated data centre: something to watch before a database is connected, or to feed databases with.
 
+pub mod files;
 mod plant;
 mod run;
 mod simulation;
@@ -7,6 +8,7 @@ mod simulation;
 mod tests;
 mod workflow;
 
+use run::write;
 pub use run::{Existing, furnish, run};
 pub use simulation::Simulation;
 

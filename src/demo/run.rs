@@ -37,12 +37,12 @@ pub async fn furnish(catalog: &Catalog, existing: Existing) -> Result<Simulation
     Ok(simulation)
 }
 
-/// Lets something happen at every `pace` until `stop` completes.
+/// Lets something happen at every `pace`, as `step` says, until `stop` completes.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn run(
-    mut simulation: Simulation,
+    mut step: impl FnMut(Timestamp) -> Vec<DemoWrite>,
     catalog: Arc<Catalog>,
     pace: Duration,
     stop: impl Future<Output = ()>,
@@ -53,7 +53,7 @@ pub async fn run(
             () = &mut stop => return Ok(()),
             () = tokio::time::sleep(pace) => {}
         }
-        write(&catalog, simulation.step(Timestamp::now())).await?;
+        write(&catalog, step(Timestamp::now())).await?;
     }
 }
 
@@ -79,7 +79,8 @@ async fn clear(catalog: &Catalog, seeds: &[DemoWrite], existing: Existing) -> Re
     Ok(())
 }
 
-async fn write(catalog: &Catalog, writes: Vec<DemoWrite>) -> Result<()> {
+/// Makes the writes, in order.
+pub(super) async fn write(catalog: &Catalog, writes: Vec<DemoWrite>) -> Result<()> {
     for DemoWrite { resource, id, write } in writes {
         let served = catalog.resource(resource).ok_or_else(|| missing(resource))?;
         match served.store.write(&served.resource, &id, write, &Condition::None).await {
