@@ -98,6 +98,27 @@ fn what_the_demo_says_to_try_works_as_printed() {
 }
 
 #[tokio::test]
+async fn a_team_shares_files_and_what_the_demo_says_to_try_works_as_printed() {
+    let demo = Demo::start_with(&["--files"]);
+    let lines = commands(&demo.welcome);
+    let sockets = lines.iter().filter_map(|line| line.strip_prefix("ws://"));
+    let mut sockets: Vec<String> = sockets.map(|rest| format!("ws://{rest}")).collect();
+    assert_eq!(sockets.len(), 2, "{}", demo.welcome);
+    for url in sockets.drain(..) {
+        let mut socket = Socket::open(&url).await.expect("an upgrade");
+        assert_eq!(socket.json().await["type"], "event", "{url}");
+    }
+    let calls: Vec<&String> = lines.iter().filter(|line| line.starts_with("curl ")).collect();
+    assert_eq!(calls.len(), 3, "{}", demo.welcome);
+    for call in calls {
+        let output = Command::new("sh").args(["-c", call]).stderr(Stdio::null()).output().expect("a shell");
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let is_full = |list: &serde_json::Value| list.as_array().is_some_and(|list| !list.is_empty());
+        assert!(is_full(&answer["items"]) || is_full(&answer["patch"]), "{call}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn ctrl_c_ends_a_demo_at_once_and_well() {
     let mut demo = Demo::start();
     let mut sockets = Vec::new();

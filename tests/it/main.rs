@@ -1,5 +1,7 @@
 //! Tidings from outside: a running server, real sockets, real databases.
 
+mod access;
+mod auth;
 mod broker;
 mod cluster;
 mod cut;
@@ -8,6 +10,8 @@ mod dice;
 mod exact;
 mod exact_latency;
 mod exact_truncate;
+mod files;
+mod files_api;
 mod follower;
 mod kill;
 mod load;
@@ -40,5 +44,6 @@ mod serve_end;
 mod serve_health;
 mod server;
 mod socket;
+mod transactions;
 mod transcript;
 mod writer;

@@ -14,12 +14,9 @@ mod writes;
 use crate::broker::Broker;
 use crate::mongodb::Mongo;
 use crate::postgres::Database;
-use crate::server;
-use crate::transcript::{self, Transcript};
+use crate::transcript;
 use mongodb::bson::doc;
-use std::path::PathBuf;
-use std::time::Duration;
-use tokio::time::timeout;
+use std::net::SocketAddr;
 use world::MonorailWorld;
 use writes::Writes;
 
@@ -66,9 +63,6 @@ writable = true
 
 /// Those of them that have records which transcripts change.
 const RECORDS: [&str; 3] = ["nodes", "graphObjs", "skus"];
-
-/// A transcript that has come this far will not go on.
-const LONG: Duration = Duration::from_secs(60);
 
 /// What one transcript is played on.
 struct Setting {
@@ -167,49 +161,20 @@ impl Setting {
     }
 }
 
-/// Plays every transcript of a file, each in a setting of its own; tells all that fail.
-async fn play(file: &str, setting: impl AsyncFn() -> Option<Setting>) {
-    let transcripts = read(file);
-    let mut failures = Vec::new();
-    for transcript in &transcripts {
-        let Some(Setting { configuration, writes, names, database, mongo }) = setting().await else { return };
-        let app = server::start(&configuration).await;
-        let mut world = MonorailWorld::of(app.address(), writes, names).await;
-        let played = timeout(LONG, transcript::run(&mut world, transcript)).await;
-        if let Err(why) = played.unwrap_or_else(|_| Err("it does not end".to_owned())) {
-            failures.push(format!("{file}:{why}\n  in \"{}\"", transcript.title));
-        }
-        drop(world);
-        app.stop().await;
-        drop((database, mongo));
+impl transcript::Setting for Setting {
+    type World = MonorailWorld;
+    type Kept = (Option<Database>, Option<Mongo>);
+
+    fn configuration(&self) -> String {
+        self.configuration.clone()
     }
-    assert!(failures.is_empty(), "{} of {} fail\n{}", failures.len(), transcripts.len(), failures.join("\n"));
+
+    async fn world(self, address: SocketAddr) -> (Self::World, Self::Kept) {
+        (MonorailWorld::of(address, self.writes, self.names).await, (self.database, self.mongo))
+    }
 }
 
-fn directory() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/monorail")
-}
-
-fn read(file: &str) -> Vec<Transcript> {
-    let path = directory().join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    transcript::read(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-/// A test for each file of transcripts.
-macro_rules! transcripts {
-    ($($name:ident: $file:literal, $setting:expr;)*) => {
-        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            play($file, $setting).await;
-        })*
-
-        /// The files that have a test.
-        const PLAYED: &[&str] = &[$($file),*];
-    };
-}
-
-transcripts! {
+transcript::transcripts! { "monorail":
     contract: "contract.txt", async || Some(Setting::embedded(""));
     contract_over_postgres: "contract.txt", Setting::postgres;
     contract_over_mongodb: "contract.txt", Setting::mongodb;
@@ -226,14 +191,4 @@ transcripts! {
     short_memory: "short_memory.txt", async || Some(Setting::embedded("[log]\nentries = 2\n"));
     always_initial: "always_initial.txt", async || Some(Setting::embedded("[monorail]\ninitial = \"always\"\n"));
     narrow: "narrow.txt", async || Some(Setting::embedded("[monorail]\nmax_watches = 2\nmax_items = 2\n"));
-}
-
-#[test]
-fn every_file_of_transcripts_is_played_and_readable() {
-    let entries = std::fs::read_dir(directory()).expect("the transcripts are there");
-    for entry in entries {
-        let file = entry.expect("a readable directory").file_name().into_string().expect("a plain name");
-        assert!(PLAYED.contains(&&*file), "{file} has no test");
-        assert!(!read(&file).is_empty(), "{file} has no transcript");
-    }
 }

@@ -38,7 +38,7 @@ read = ["planner"]
 fn token(secret: &str, roles: &[&str], signed: i64, lifetime: Duration) -> String {
     let mint = Mint::new(&Settings::new(Algorithm::default(), Secret::new(secret))).expect("a secret that signs");
     let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-    let claims = Claims { subject: "ann".to_owned(), roles, workspaces: Vec::new(), lifetime };
+    let claims = Claims { subject: "ann".to_owned(), roles, lifetime, ..Claims::default() };
     mint.sign(&claims, signed).expect("a token")
 }
 

@@ -17,9 +17,12 @@
 
 mod echo;
 mod form;
+mod play;
 mod run;
 
 pub use form::{Change, Transcript, Word, read};
+pub(crate) use play::transcripts;
+pub use play::{Setting, assert_all_played, play};
 pub use run::{Sync, World, run};
 
 use serde_json::Value;
