@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
-use tidings::access::Sight;
+use tidings::audience::Sight;
 use tidings::dialect::monorail::Monorail;
 use tidings::document::Document;
 use tidings::event::{Audience, Entry, Operation, ResourceEvent, Stamp, Timestamp};
