@@ -4,9 +4,11 @@
 //! them, key `<collection>.<created|updated|destroyed>.<id>` and body `{"event": word, "record": {…}}`; a *mapping*
 //! says where the id, the operation and the record are found.
 
-use crate::event::Operation;
+use crate::document::Document;
+use crate::event::{Operation, ResourceEvent, Stamp, Timestamp};
 use crate::filter::Path;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// How messages are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +63,21 @@ pub struct Change {
     pub after: Option<Value>,
     /// `after` may lack fields that did not change.
     pub is_partial: bool,
+}
+
+impl Change {
+    /// The event of a resource that this is.
+    pub fn event(self, resource: Arc<str>, time: Timestamp, stamp: Stamp) -> ResourceEvent {
+        ResourceEvent {
+            resource,
+            id: self.id.into(),
+            operation: self.operation,
+            before: self.before.map(Document::new),
+            after: self.after.map(Document::new),
+            time,
+            stamp,
+        }
+    }
 }
 
 /// Why a message says nothing: one word, as it is counted.

@@ -125,6 +125,7 @@ impl FileStore {
 
     /// Its API, where it has one. Every part is in the store of the files.
     pub fn api(&self, catalog: &Catalog, port: u16, gate: Arc<Gate>, shards: &[Handle]) -> Option<FilesApi> {
+        self.config.api.then_some(())?;
         let table = |part| self.table(part, catalog);
         let settings = api::files::Settings {
             prefixes: self.config.prefixes.clone(),
@@ -133,7 +134,6 @@ impl FileStore {
             max_body: self.config.max_body,
             group_claim: self.config.group_claim.clone().unwrap_or_default(),
         };
-        self.config.api.then_some(())?;
         let store = catalog.resource(self.config.role(Part::Files)?)?.store.clone();
         if !store.has_transactions() {
             tracing::warn!(path = self.config.path, "its source has no transactions, so only events are served");

@@ -11,10 +11,9 @@ use crate::catalog::{Catalog, Served};
 use crate::config::{Config, Durability, EMBEDDED, Product, Resource, Source as Configured};
 use crate::error::{Error, Kind, Result};
 use crate::event::Mark;
-use crate::log::Log;
-use crate::log::Stretch;
 use crate::log::disk::{DiskLog, Sync};
 use crate::log::memory::MemoryLog;
+use crate::log::{self, Log};
 use crate::metrics::Metrics;
 use crate::replica::Replica;
 use crate::server::{Encryption, certificate};
@@ -31,9 +30,6 @@ use std::sync::Arc;
 
 /// Bytes of pushes that may wait for one socket before its watches go on by cursor.
 const PUSH_BYTES: usize = 256 * 1024;
-
-/// Bytes of the log read in one go while the tails are filled.
-const READ_BYTES: usize = 1024 * 1024;
 
 /// Everything that the engine is put together from.
 pub struct Parts {
@@ -233,21 +229,11 @@ fn fill_tails(log: &dyn Log, tails: &HashMap<Arc<str>, Arc<Tail>>) -> Result<()>
     if tails.is_empty() {
         return Ok(());
     }
-    let (mut read, last) = (log.floor(), log.last());
-    while read < last {
-        match log.between(read, last, READ_BYTES)? {
-            Stretch::Gone(floor) => read = floor,
-            Stretch::Entries(entries) => {
-                let Some(newest) = entries.last() else { break };
-                read = newest.offset;
-                for entry in &entries {
-                    if let Some(tail) = tails.get(&entry.event.resource) {
-                        tail.push(entry);
-                    }
-                }
-            }
+    let last = log::each(log, |entry| {
+        if let Some(tail) = tails.get(&entry.event.resource) {
+            tail.push(entry);
         }
-    }
+    })?;
     tails.values().for_each(|tail| tail.advance(last));
     Ok(())
 }

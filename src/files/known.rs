@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A chain of parents is followed this far.
-const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// What is held of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,12 @@ impl From<&Media> for KnownMedia {
     fn from(media: &Media) -> KnownMedia {
         KnownMedia { deleted: media.deleted, n: media.change.as_ref().and_then(n_of) }
     }
+}
+
+/// What a file gives by itself, nearest first: everything to its owner, then what its live permissions say.
+pub fn own_levels<'a>(owner: &Arc<str>, live: impl IntoIterator<Item = &'a Permission>) -> [Vec<Grant>; 2] {
+    let owner = Grant { who: Who::Subject(owner.clone()), role: Role::Owner, until: None };
+    [vec![owner], live.into_iter().map(Permission::grant).collect()]
 }
 
 impl Known {
@@ -143,9 +149,8 @@ impl Known {
         let mut next = Some((key, file));
         for _ in 0..MAX_DEPTH {
             let Some((key, file)) = next.filter(|(_, file)| !file.deleted) else { break };
-            levels.push(vec![Grant { who: Who::Subject(file.owner.clone()), role: Role::Owner, until: None }]);
             let live = self.of_file.get(key).into_iter().flatten();
-            levels.push(live.filter_map(|(_, key)| self.permissions.get(key)).map(Permission::grant).collect());
+            levels.extend(own_levels(&file.owner, live.filter_map(|(_, key)| self.permissions.get(key))));
             next = file.parent.as_deref().and_then(|parent| Some((parent, self.files.get(parent)?)));
         }
         Rights::new(levels)

@@ -2,6 +2,7 @@
 //! Only what differs from reader to reader is missing from the message; the dialect puts it in.
 
 use crate::document::Document;
+use crate::files::known::KnownFile;
 use crate::filter::{Filter, Path};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -62,6 +63,18 @@ impl Operation {
 }
 
 impl Message {
+    /// A message of a file's key and kind. Only those about its metadata name its parent.
+    pub fn of_file(
+        about: About,
+        key: &Arc<str>,
+        file: &KnownFile,
+        operation: Operation,
+        data: Option<Value>,
+    ) -> Message {
+        let parent = file.parent.clone().filter(|_| about == About::Metadata);
+        Message { file: key.clone(), about, operation, kind: file.kind.clone(), id: key.clone(), parent, data }
+    }
+
     /// The entry's document.
     pub fn document(self) -> Document {
         let mut message = json!({

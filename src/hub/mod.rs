@@ -188,8 +188,9 @@ impl Hub {
         {
             let mut inner = self.lock();
             let mut candidates = Vec::new();
+            let now = Timestamp::now();
             for entry in entries {
-                inner.deliver(entry, &self.epoch, &mut candidates, &mut deliveries, &self.metrics);
+                inner.deliver(entry, now, &self.epoch, &mut candidates, &mut deliveries, &self.metrics);
                 inner.remember(entry);
             }
             self.published.store(upto, Ordering::Release);
@@ -259,6 +260,7 @@ impl Inner {
     fn deliver(
         &self,
         entry: &Arc<Entry>,
+        now: Timestamp,
         epoch: &Arc<str>,
         candidates: &mut Vec<usize>,
         deliveries: &mut [Vec<Delivery>],
@@ -273,7 +275,6 @@ impl Inner {
             }
             return;
         }
-        let now = Timestamp::now();
         let mut encoded = HashMap::new();
         candidates.clear();
         watched.candidates(entry, candidates);

@@ -74,3 +74,26 @@ pub trait Log: Send + Sync {
     /// Writes everything through to the disk, before a clean end.
     fn close(&self) -> Result<()>;
 }
+
+/// Bytes of the log read in one go while all of it is looked through.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Shows every entry that is still kept, oldest first, up to the newest one at the time of the call, whose offset it
+/// returns.
+///
+/// # Errors
+/// `Storage` when it could not be read.
+pub fn each(log: &dyn Log, mut see: impl FnMut(&Arc<Entry>)) -> Result<Offset> {
+    let (mut read, last) = (log.floor(), log.last());
+    while read < last {
+        match log.between(read, last, READ_BYTES)? {
+            Stretch::Gone(floor) => read = floor,
+            Stretch::Entries(entries) => {
+                let Some(newest) = entries.last() else { break };
+                read = newest.offset;
+                entries.iter().for_each(&mut see);
+            }
+        }
+    }
+    Ok(last)
+}

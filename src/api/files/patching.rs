@@ -82,6 +82,12 @@ impl PatchRequest {
     }
 }
 
+/// What everybody is told of a change whose sender did not name it.
+pub(super) fn difference(n: &str, before: &Value, after: &Value) -> Told {
+    let (patch, revert) = reversible::diff(before, after);
+    Told::ours(n.get(..16).unwrap_or(n), patch.to_value(), revert.to_value())
+}
+
 /// Whether contents became something else, as only an operation on the whole of them can make them.
 pub(super) fn has_changed_nature(before: &Value, after: &Value) -> bool {
     FIXED.iter().any(|name| before.get(name) != after.get(name))

@@ -6,13 +6,12 @@ use super::body;
 use super::failure::Failure;
 use super::meta;
 use super::mutation::{Mutation, carry_out};
+use super::patching::difference;
 use super::routes::Key;
 use super::sharing::operation::Operation;
-use super::upload::unnamed;
 use super::visit::Visit;
 use crate::audience::{Role, Who};
 use crate::files::rows::{File, Order, Permission, Shape, Told};
-use crate::patch::reversible;
 use crate::store::transaction::Lock;
 use async_trait::async_trait;
 use axum::extract::{Request, State};
@@ -61,14 +60,12 @@ impl Sharing {
 
     /// What everybody is told of it; without a name it gets one.
     fn told(&self, n: &str, before: &Value, after: &Value) -> Told {
-        let (patch, revert) = reversible::diff(before, after);
-        let unnamed = unnamed(n);
+        let unnamed = difference(n, before, after);
         Told {
             id: self.id.clone().unwrap_or(unnamed.id),
             app: self.app.clone().unwrap_or(unnamed.app),
             app_version: self.app_version.clone().unwrap_or(unnamed.app_version),
-            patch: patch.to_value(),
-            revert: revert.to_value(),
+            ..unnamed
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Expired permissions, deleted: those who had them are told so, and the lists of them shrink.
 
 use super::meta;
+use super::patching::difference;
 use super::table::Table;
-use super::upload::unnamed;
 use super::visit::Author;
 use crate::error::{Kind, Result};
-use crate::files::rows::{Change, File, Permission, Told};
+use crate::files::rows::{Change, File, Permission};
 use crate::filter::{Filter, Test};
-use crate::patch::reversible;
 use crate::store::Store;
 use crate::store::transaction::{Intent, Lock, Transaction};
 use serde_json::{Value, json};
@@ -68,7 +67,7 @@ impl Sweeper {
         let file = self.files.get(&mut *transaction, key, Lock::Change, File::read).await?;
         let of_it = self.permissions.all().and(self.permissions.is("file", key)).and(self.permissions.live());
         let mut live = self.permissions.find(&mut *transaction, of_it, Permission::read).await?;
-        live.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.key.cmp(&b.key)));
+        live.sort_by(Permission::by_order);
         let is_expired = |one: &Permission| one.expiration_time.is_some_and(|until| until < now);
         let (expired, left): (Vec<_>, Vec<_>) = live.iter().cloned().partition(is_expired);
         let n: Arc<str> = Uuid::new_v4().simple().to_string().into();
@@ -98,8 +97,7 @@ impl Sweeper {
     ) -> Result<()> {
         let (before, mut after) = (file.document(live), file.document(left));
         meta::touch(&mut after, &Author::named(SWEEPER), now);
-        let (patch, revert) = reversible::diff(&before, &after);
-        let told = Told { patch: patch.to_value(), revert: revert.to_value(), ..unnamed(&n) };
+        let told = difference(&n, &before, &after);
         let change = Change { n, told: Some(told), user: Some(SWEEPER.into()) };
         let Value::Object(members) = after else { return Ok(()) };
         let Some(file) = File::read(members) else { return Ok(()) };

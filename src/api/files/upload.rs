@@ -7,17 +7,17 @@ use super::body;
 use super::contents::{is_json, must_have_contents};
 use super::failure::Failure;
 use super::mutation::{Mutation, carry_out};
+use super::patching::difference;
 use super::query::{Alt, Parameters};
 use super::routes::Key;
 use super::visit::Visit;
 use crate::audience::Role;
-use crate::files::rows::{Media, Told};
-use crate::patch::reversible;
+use crate::files::rows::Media;
 use crate::store::transaction::Lock;
 use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// `PUT /files/KEY?alt=media`.
@@ -76,28 +76,9 @@ impl Mutation for Upload {
             media.change = match stored.value == media.value {
                 // Then nothing is told, as of any write that changes nothing.
                 true => stored.change,
-                false => Some(visit.change_told(self.replacement(visit, &stored.value))),
+                false => Some(visit.change_told(difference(&visit.n, &stored.value, &self.value))),
             };
         }
         Ok(visit.update(&api.media, &file.key, media.members()).await?)
-    }
-}
-
-impl Upload {
-    /// What is told of contents that take the place of others.
-    fn replacement(&self, visit: &Visit<'_>, before: &Value) -> Told {
-        let (patch, revert) = reversible::diff(before, &self.value);
-        Told { patch: patch.to_value(), revert: revert.to_value(), ..unnamed(&visit.n) }
-    }
-}
-
-/// How a change is told whose sender did not name it.
-pub(super) fn unnamed(n: &str) -> Told {
-    Told {
-        id: json!(n.get(..16).unwrap_or(n)),
-        app: json!("tidings"),
-        app_version: json!(env!("CARGO_PKG_VERSION")),
-        patch: json!([]),
-        revert: json!([]),
     }
 }

@@ -6,19 +6,17 @@ use super::FilesApi;
 use super::asker::Asker;
 use super::failure::Failure;
 use super::table::Table;
-use crate::audience::{Grant, Rights, Role, Who};
+use crate::audience::{Rights, Role};
 use crate::error::Result;
 use crate::event::Timestamp;
 use crate::files::capabilities::capabilities;
+use crate::files::known::{MAX_DEPTH, own_levels};
 use crate::files::rows::{CHANGE, Change, File, Members, Permission, Told, User, n_of};
 use crate::store::transaction::{Intent, Lock, Transaction};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
-
-/// Access is looked for through so many parents.
-const MAX_DEPTH: usize = 64;
 
 /// A transaction of somebody, with what it has read so far.
 pub(super) struct Visit<'a> {
@@ -97,9 +95,8 @@ impl<'a> Visit<'a> {
             if file.deleted {
                 return Ok(None);
             }
-            let owner = Grant { who: Who::Subject(file.owner.clone()), role: Role::Owner, until: None };
-            let grants = self.permissions(&file.key).await?.iter().map(Permission::grant).collect();
-            let role = Rights::new(vec![vec![owner], grants]).role(&self.asker.sight, self.now);
+            let levels = own_levels(&file.owner, &*self.permissions(&file.key).await?);
+            let role = Rights::new(levels.into()).role(&self.asker.sight, self.now);
             let parent = match (role, file.parent()) {
                 (None, Some(parent)) => self.file(parent).await?,
                 (role, _) => return Ok(role),
@@ -147,7 +144,7 @@ impl<'a> Visit<'a> {
         let of_these = table.is_among("file", unknown.iter().map(|key| &**key));
         let question = table.all().and(of_these).and(table.live());
         let mut found = table.find(&mut *self.transaction, question, Permission::read).await?;
-        found.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.key.cmp(&b.key)));
+        found.sort_by(Permission::by_order);
         let mut by_file: HashMap<Arc<str>, Vec<Permission>> =
             unknown.into_iter().map(|key| (key, Vec::new())).collect();
         for permission in found {

@@ -3,15 +3,12 @@
 use crate::audience::Rights;
 use crate::catalog::Catalog;
 use crate::error::{Error, Kind, Result};
-use crate::files::known::{Known, KnownFile};
+use crate::files::known::{Known, KnownFile, MAX_DEPTH};
 use crate::files::rows::{File, Mapping, Permission};
 use crate::filter::{Filter, Path};
 use crate::query::{Query, Row};
 use serde_json::json;
 use std::sync::Arc;
-
-/// A chain of parents is asked for this far.
-const MAX_DEPTH: usize = 64;
 
 /// Where files and permissions are.
 pub struct Lookup {

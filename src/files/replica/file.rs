@@ -6,7 +6,6 @@ use crate::files::known::KnownFile;
 use crate::files::message::{About, Message, Operation};
 use crate::files::rows::File;
 use serde_json::Value;
-use std::sync::Arc;
 
 impl FilesReplica {
     /// Moves what is known; whether the row could be read.
@@ -28,19 +27,20 @@ impl FilesReplica {
         match (was, is, after) {
             (None, Some(known), Some(file)) => {
                 let data = file.document(&self.known.permissions_of(key));
-                turn.tell(message(key, known, Operation::Created, Some(data)), &self.rights_of(key, known));
+                let message = Message::of_file(About::Metadata, key, known, Operation::Created, Some(data));
+                turn.tell(message, &self.rights_of(key, known));
             }
             (Some(was), Some(known), Some(file)) => {
                 if let Some(patch) = patch(turn, was, &file) {
-                    turn.tell(message(key, known, Operation::Patch, Some(patch)), &self.rights_of(key, known));
+                    let message = Message::of_file(About::Metadata, key, known, Operation::Patch, Some(patch));
+                    turn.tell(message, &self.rights_of(key, known));
                 }
             }
             (Some(was), None, _) if is_read => {
                 let rights = self.rights_of(key, was);
-                let deleted = message(key, was, Operation::Deleted, None);
-                let contents = Message { about: About::Contents, parent: None, ..deleted.clone() };
-                turn.tell(deleted, &rights);
-                turn.tell(contents, &rights);
+                for about in [About::Metadata, About::Contents] {
+                    turn.tell(Message::of_file(about, key, was, Operation::Deleted, None), &rights);
+                }
             }
             _ => {}
         }
@@ -63,17 +63,5 @@ fn patch(turn: &mut Turn<'_>, was: &KnownFile, file: &File) -> Option<Value> {
     match turn.before(File::read) {
         Some(before) => turn.difference(&Value::Object(before.stored), &after),
         None => turn.set_whole(&after),
-    }
-}
-
-fn message(key: &Arc<str>, file: &KnownFile, operation: Operation, data: Option<Value>) -> Message {
-    Message {
-        file: key.clone(),
-        about: About::Metadata,
-        operation,
-        kind: file.kind.clone(),
-        id: key.clone(),
-        parent: file.parent.clone(),
-        data,
     }
 }

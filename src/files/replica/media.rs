@@ -1,11 +1,10 @@
 //! What is told of a changed row of media.
 
 use super::{FilesReplica, Turn, is_own_write};
-use crate::files::known::{KnownFile, KnownMedia};
+use crate::files::known::KnownMedia;
 use crate::files::message::{About, Message, Operation};
 use crate::files::rows::Media;
 use serde_json::Value;
-use std::sync::Arc;
 
 impl FilesReplica {
     /// Moves what is known; whether the row could be read.
@@ -28,12 +27,13 @@ impl FilesReplica {
             (Some(was), Some(media)) => {
                 if let Some(patch) = patch(turn, &was, &media) {
                     let kind = media.kind().map_or(file.kind.clone(), Into::into);
-                    let message = message(key, &file, Operation::Patch, Some(patch));
+                    let message = Message::of_file(About::Contents, key, &file, Operation::Patch, Some(patch));
                     turn.tell(Message { kind, ..message }, &self.known.rights(key));
                 }
             }
             (Some(_), None) if is_read => {
-                turn.tell(message(key, &file, Operation::Deleted, None), &self.known.rights(key));
+                let message = Message::of_file(About::Contents, key, &file, Operation::Deleted, None);
+                turn.tell(message, &self.known.rights(key));
             }
             _ => {}
         }
@@ -50,17 +50,5 @@ fn patch(turn: &mut Turn<'_>, was: &KnownMedia, media: &Media) -> Option<Value> 
     match turn.before(Media::read) {
         Some(before) => turn.difference(&before.value, &media.value),
         None => turn.set_whole(&media.value),
-    }
-}
-
-fn message(key: &Arc<str>, file: &KnownFile, operation: Operation, data: Option<Value>) -> Message {
-    Message {
-        file: key.clone(),
-        about: About::Contents,
-        operation,
-        kind: file.kind.clone(),
-        id: key.clone(),
-        parent: None,
-        data,
     }
 }

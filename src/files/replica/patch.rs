@@ -7,9 +7,6 @@ use crate::patch::reversible;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
-/// The application that patches name when nobody else made them.
-const APP: &str = "tidings";
-
 /// The name that is counted under where there is no version before.
 const NO_BEFORE: &str = "no_before";
 
@@ -40,9 +37,7 @@ impl Turn<'_> {
     }
 
     fn generated(&self, patch: Value, revert: Value) -> Value {
-        let id = self.generated_id().into();
-        let told = Told { id, app: APP.into(), app_version: env!("CARGO_PKG_VERSION").into(), patch, revert };
-        told.to_value()
+        Told::ours(&self.generated_id(), patch, revert).to_value()
     }
 
     /// 16 hex digits; the same on every node and in every replay.

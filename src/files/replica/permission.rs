@@ -62,15 +62,7 @@ impl FilesReplica {
             && turn.event.operation == event::Operation::Created
             && after.as_ref().is_some_and(|one| one.deleted);
         let live = |one: Option<Permission>| one.filter(|one| !one.deleted);
-        let message = |operation, data| Message {
-            file: key.clone(),
-            about: About::Metadata,
-            operation,
-            kind: file.kind.clone(),
-            id: key.clone(),
-            parent: file.parent.clone(),
-            data,
-        };
+        let message = |operation, data| Message::of_file(About::Metadata, key, file, operation, data);
         let removed = |turn: &mut Turn<'_>, permission: &Permission| {
             if let Who::Subject(user) = &permission.who {
                 turn.tell(message(Operation::AccessRemoved, None), &self.hearers(user, &was.rights));

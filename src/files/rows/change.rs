@@ -26,6 +26,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// A patch that nobody else gave a name to: this program made it, under this id.
+    pub fn ours(id: &str, patch: Value, revert: Value) -> Told {
+        Told { id: json!(id), app: json!("tidings"), app_version: json!(env!("CARGO_PKG_VERSION")), patch, revert }
+    }
+
     /// `{"id","app","appVersion","patch","revert"}`, as clients are told it.
     pub fn to_value(&self) -> Value {
         json!({

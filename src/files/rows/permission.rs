@@ -3,6 +3,7 @@
 use super::{CHANGE, Members, is_deleted, n_of, optional, optional_text, text};
 use crate::audience::{Grant, Role, Who};
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// A row of the part permissions.
@@ -107,6 +108,11 @@ impl Permission {
             ("expirationTime", self.expiration_time.map(Value::from)),
         ];
         members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
+    /// In the order in which they were given.
+    pub fn by_order(&self, other: &Permission) -> Ordering {
+        (&self.order, &self.key).cmp(&(&other.order, &other.key))
     }
 
     /// What it gives while it is live.

@@ -8,7 +8,6 @@ mod progress;
 
 pub use progress::Asked;
 
-use crate::document::Document;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Mark, Reason, ResourceEvent, Stamp, Timestamp};
 use crate::postgres::address::Address;
@@ -155,15 +154,7 @@ impl PostgresListen {
         let body = || serde_json::from_str(payload).unwrap_or_else(|_| Value::String(payload.to_owned()));
         let meant = self.channels.iter().filter(|channel| channel.name == notification.channel());
         let read = meant.filter_map(|channel| match channel.reading.read(&channel.name, body()) {
-            Ok(change) => Some(ResourceEvent {
-                resource: channel.resource.clone(),
-                id: change.id.into(),
-                operation: change.operation,
-                before: change.before.map(Document::new),
-                after: change.after.map(Document::new),
-                time: Timestamp::now(),
-                stamp: Stamp::None,
-            }),
+            Ok(change) => Some(change.event(channel.resource.clone(), Timestamp::now(), Stamp::None)),
             Err(why) => {
                 feed.dropped(why.word());
                 None

@@ -103,13 +103,14 @@ enum Told {
 
 /// A row before and after.
 struct Change {
-    before: Before<Row>,
+    before: Before,
     after: Option<Row>,
 }
 
 /// The same, as those who watch are told.
 struct Documents {
-    before: Before<Document>,
+    is_new: bool,
+    before: Option<Document>,
     after: Option<Document>,
 }
 
@@ -128,11 +129,11 @@ enum Was<'a> {
     Told(Old<'a>),
 }
 
-enum Before<T> {
+enum Before {
     Absent,
     Untold,
-    Key(T),
-    Whole(T),
+    Key(Row),
+    Whole(Row),
 }
 
 /// Reads both rows of a message.
@@ -193,13 +194,12 @@ impl Change {
     }
 
     fn into_documents(self) -> Documents {
+        let is_new = matches!(self.before, Before::Absent);
         let before = match self.before {
-            Before::Absent => Before::Absent,
-            Before::Untold => Before::Untold,
-            Before::Key(row) => Before::Key(row.into_document()),
-            Before::Whole(row) => Before::Whole(row.into_document()),
+            Before::Whole(row) => Some(row.into_document()),
+            Before::Absent | Before::Untold | Before::Key(_) => None,
         };
-        Documents { before, after: self.after.map(Row::into_document) }
+        Documents { is_new, before, after: self.after.map(Row::into_document) }
     }
 }
 
@@ -216,16 +216,12 @@ impl Documents {
             time: by.time,
             stamp: by.stamp,
         };
-        let before = match &self.before {
-            Before::Whole(document) => Some(document.clone()),
-            Before::Absent | Before::Untold | Before::Key(_) => None,
-        };
+        let (before, after) = (self.before.clone(), self.after.clone());
         let Some(id) = is else {
             return Some(vec![event(&was?, Operation::Removed, before, None)]);
         };
-        let after = self.after.clone();
-        Some(match (&self.before, was) {
-            (Before::Absent, _) => vec![event(&id, Operation::Created, None, after)],
+        Some(match (self.is_new, was) {
+            (true, _) => vec![event(&id, Operation::Created, None, after)],
             (_, Some(was)) if was != id => {
                 vec![event(&was, Operation::Removed, before, None), event(&id, Operation::Created, None, after)]
             }

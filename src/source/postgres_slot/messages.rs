@@ -2,7 +2,6 @@
 //! outbox without a table.
 
 use super::changes::Commitment;
-use crate::document::Document;
 use crate::event::ResourceEvent;
 use crate::reading::Reading;
 use crate::source::Feed;
@@ -24,15 +23,7 @@ pub(super) fn event(
     let (resource, reading) = resources.iter().find(|(resource, _)| **resource == *name)?;
     let read = serde_json::from_slice::<Value>(content).map_err(|_| "no_json");
     match read.and_then(|body| reading.read(name, body).map_err(|why| why.word())) {
-        Ok(change) => Some(ResourceEvent {
-            resource: resource.clone(),
-            id: change.id.into(),
-            operation: change.operation,
-            before: change.before.map(Document::new),
-            after: change.after.map(Document::new),
-            time: by.time,
-            stamp: by.stamp,
-        }),
+        Ok(change) => Some(change.event(resource.clone(), by.time, by.stamp)),
         Err(why) => {
             feed.dropped(why);
             None

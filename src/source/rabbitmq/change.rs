@@ -2,7 +2,6 @@
 
 use super::body;
 use super::replica::Replica;
-use crate::document::Document;
 use crate::event::{Operation, ResourceEvent, Stamp, Timestamp};
 use crate::filter::{Filter, Path, Test};
 use crate::query::Query;
@@ -84,15 +83,7 @@ impl Reader<'_> {
     }
 
     fn event(&self, change: Change) -> ResourceEvent {
-        ResourceEvent {
-            resource: self.resource.name.clone(),
-            id: change.id.into(),
-            operation: change.operation,
-            before: change.before.map(Document::new),
-            after: change.after.map(Document::new),
-            time: Timestamp::now(),
-            stamp: Stamp::None,
-        }
+        change.event(self.resource.name.clone(), Timestamp::now(), Stamp::None)
     }
 }
 
@@ -134,7 +125,7 @@ mod tests {
     ) -> Result<(Operation, Option<Value>, Option<Value>), &'static str> {
         match reader.read(&message(key, body.to_string().as_bytes()), Some(replica)).await {
             Read::Event(event) => {
-                let value = |document: Option<Document>| document.map(Document::into_value);
+                let value = |document: Option<crate::document::Document>| document.map(|one| one.into_value());
                 Ok((event.operation, value(event.before), value(event.after)))
             }
             Read::Nothing(why) | Read::Dead(why) => Err(why),

@@ -3,16 +3,13 @@
 use crate::document::Document;
 use crate::error::Result;
 use crate::event::{Operation, ResourceEvent};
-use crate::log::{Log, Stretch};
+use crate::log::{self, Log};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 /// So many rows of a resource are known at most.
 const ROWS: usize = 100_000;
-
-/// Bytes of the log read in one go.
-const READ_BYTES: usize = 1 << 20;
 
 /// The rows of one resource, as they were told.
 #[derive(Debug)]
@@ -77,21 +74,14 @@ impl Replica {
 /// When the log cannot be read.
 pub(super) fn fill(log: &dyn Log, resources: &[Arc<str>]) -> Result<HashMap<Arc<str>, Replica>> {
     let mut replicas: HashMap<_, _> = resources.iter().map(|name| (name.clone(), Replica::default())).collect();
-    let (mut read, last) = (log.floor(), log.last());
-    while read < last && !replicas.is_empty() {
-        match log.between(read, last, READ_BYTES)? {
-            Stretch::Gone(floor) => read = floor,
-            Stretch::Entries(entries) => {
-                let Some(newest) = entries.last() else { break };
-                read = newest.offset;
-                for entry in &entries {
-                    if let Some(replica) = replicas.get_mut(&entry.event.resource) {
-                        replica.take(&entry.event);
-                    }
-                }
-            }
-        }
+    if replicas.is_empty() {
+        return Ok(replicas);
     }
+    log::each(log, |entry| {
+        if let Some(replica) = replicas.get_mut(&entry.event.resource) {
+            replica.take(&entry.event);
+        }
+    })?;
     Ok(replicas)
 }
 

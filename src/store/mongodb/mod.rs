@@ -70,6 +70,24 @@ impl MongoStore {
     }
 }
 
+/// Why something was not read or written: by the driver's word, which tells whether to try again, or by ours.
+enum Failed {
+    Driver(mongodb::error::Error),
+    Own(Error),
+}
+
+impl From<mongodb::error::Error> for Failed {
+    fn from(error: mongodb::error::Error) -> Failed {
+        Failed::Driver(error)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed::Own(error)
+    }
+}
+
 /// Only the primary knows everything that was written.
 fn primary() -> SelectionCriteria {
     SelectionCriteria::ReadPreference(ReadPreference::Primary)

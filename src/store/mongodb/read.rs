@@ -1,7 +1,7 @@
 //! One query: candidates from the database, read from one snapshot, judged here.
 
 use super::condition::Translator;
-use super::{MongoStore, number, primary};
+use super::{Failed, MongoStore, number, primary};
 use crate::error::{Error, Kind, Result};
 use crate::event::Mark;
 use crate::mongodb::collection::{Binding, ID};
@@ -130,24 +130,6 @@ struct Asked<'a> {
     query: &'a Query,
     /// What every row fulfils.
     condition: Document,
-}
-
-/// Why there is no answer.
-enum Failed {
-    Driver(mongodb::error::Error),
-    Own(Error),
-}
-
-impl From<mongodb::error::Error> for Failed {
-    fn from(error: mongodb::error::Error) -> Failed {
-        Failed::Driver(error)
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Failed {
-        Failed::Own(error)
-    }
 }
 
 /// Whether every `_id` is of one type whose order is that of its text: MongoDB orders by type first, so the least

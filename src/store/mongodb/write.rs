@@ -3,7 +3,7 @@
 
 use super::condition::Translator;
 use super::operand::object_id;
-use super::{MongoStore, number, primary, value};
+use super::{Failed, MongoStore, number, primary, value};
 use crate::document::Document as Shown;
 use crate::error::{Error, Kind, Result};
 use crate::event::Stamp;
@@ -97,24 +97,6 @@ impl MongoStore {
         }
         let stamp = session.operation_time().map_or(Stamp::None, |time| Stamp::Time(number(time)));
         Ok(Written { stamp, ..outcome })
-    }
-}
-
-/// Why nothing was written.
-enum Failed {
-    Driver(mongodb::error::Error),
-    Own(Error),
-}
-
-impl From<mongodb::error::Error> for Failed {
-    fn from(error: mongodb::error::Error) -> Failed {
-        Failed::Driver(error)
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Failed {
-        Failed::Own(error)
     }
 }
 

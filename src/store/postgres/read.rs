@@ -4,22 +4,19 @@
 use super::Attempt;
 use super::condition::Translator;
 use super::order::order;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::postgres::failure::failure;
 use crate::postgres::snapshot::mark;
 use crate::postgres::table::{FINGERPRINTS, Table};
 use crate::query::Query;
 use crate::resource::Resource;
-use crate::store::select::arranged;
+use crate::store::gather::{Gather, Order};
 use crate::store::{Row, Snapshot};
 use deadpool_postgres::Object;
 use futures_util::TryStreamExt;
 use std::pin::pin;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, RowStream};
-
-/// Rows beyond the wanted ones that are held before the last in order are let go.
-const SLACK: usize = 1000;
 
 pub(super) async fn attempt(
     client: &mut Object,
@@ -94,32 +91,14 @@ async fn gather(
     plan: &Plan<'_>,
     doing: &str,
 ) -> Result<Vec<Row>> {
-    let skip = if plan.cut { 0 } else { query.skip };
-    let wanted = query.limit.unwrap_or(usize::MAX).min(query.max_items.saturating_add(1));
-    let needed = skip.saturating_add(wanted);
-    if skip > query.max_items {
-        return Err(Error::new(Kind::TooMany, format!("{skip} rows cannot be skipped in this order")));
-    }
-    let mut held = Vec::new();
+    // What the database has cut begins where the answer does.
+    let left = Query { skip: if plan.cut { 0 } else { query.skip }, ..query.clone() };
+    let mut gather = Gather::new(&left, Order::Any)?;
     let mut stream = pin!(stream);
     while let Some(row) = stream.try_next().await.map_err(|error| failure(doing, error))? {
         let record = table.read(row.get(0))?;
         let document = resource.present(&record.id, record.value);
-        if !query.filter.matches(&record.id, document.value()) {
-            continue;
-        }
-        held.push(Row::new(record.id, document));
-        if query.limit.is_none() && held.len() >= needed {
-            return Err(too_many(query));
-        }
-        if held.len() >= needed.saturating_add(needed.max(SLACK)) {
-            held = arranged(held, &query.sort).take(needed).collect();
-        }
+        gather.take(Row::new(record.id, document))?;
     }
-    let rows: Vec<Row> = arranged(held, &query.sort).skip(skip).take(wanted).collect();
-    if rows.len() > query.max_items { Err(too_many(query)) } else { Ok(rows) }
-}
-
-fn too_many(query: &Query) -> Error {
-    Error::new(Kind::TooMany, format!("more than {} rows match, the most that can be listed", query.max_items))
+    gather.finish()
 }
