@@ -136,7 +136,7 @@ fn grants(criterion: &mut Criterion) {
                     let (event, audience) = out.pop().expect("who may see the record has changed");
                     let entry = Arc::new(Entry { offset: 1, audience, event });
                     assert_eq!(publish(&hub, &mut handed, &entry), 1);
-                    shared.published(1);
+                    shared.published(&[], 1);
                 }
             });
         });

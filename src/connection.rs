@@ -1,18 +1,14 @@
-//! One client's socket: reads messages, lets the dialect understand them, lets the session act. Here a wire
-//! format and a session meet, and nowhere else.
+//! One client's socket: reads messages, and has them acted on one after another.
 
-use crate::dialect::Heard;
 use crate::door::Admission;
 use crate::frame::{self, Decoder, Received};
 use crate::message::Goodbye;
-use crate::session::{Opening, Session, Terms};
 use crate::shard::{Shard, SocketId};
+use crate::talk::{Message, Talk};
 use crate::wire::{Detached, Wire};
 use bytes::Bytes;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// A client whose handshake is done.
 pub struct Client {
@@ -28,40 +24,34 @@ pub fn serve(shard: &Rc<Shard>, client: Client) {
         Ok(wire) => Rc::new(wire),
         Err(error) => return tracing::warn!(%error, "a connection was lost on its way to its shard"),
     };
-    let Admission { pass, terms, channel, opening, max_message } = client.admission;
-    let session = Session::new(pass, terms.clone(), shard.clone());
-    let socket = shard.add(wire.clone(), session.clone());
-    session.attach(socket);
+    let Admission { start, manners, max_message } = client.admission;
+    let talk = start(shard);
+    let socket = shard.add(wire.clone(), talk.clone(), manners);
+    shard.look_after(socket);
     if shard.is_going_down() {
         shard.close(socket, Goodbye::GoingDown);
-    }
-    if let Some(silence) = terms.silence {
-        tokio::task::spawn_local(drop_when_silent(shard.clone(), socket, silence));
     }
     let mut decoder = Decoder::new(max_message);
     // What was read early is a piece of a larger buffer, which ends here: an idle connection does not carry it.
     decoder.push(&client.early);
     let shard = shard.clone();
-    let connection = Connection { shard, wire, socket, session, channel, terms };
-    tokio::task::spawn_local(connection.live(opening, decoder));
+    let connection = Connection { shard, wire, socket, talk };
+    tokio::task::spawn_local(connection.live(decoder));
 }
 
 struct Connection {
     shard: Rc<Shard>,
     wire: Rc<Wire>,
     socket: SocketId,
-    session: Rc<Session>,
-    channel: Arc<str>,
-    terms: Arc<Terms>,
+    talk: Rc<dyn Talk>,
 }
 
 // What an idle connection waits in is small: whatever is only now and then is boxed.
 impl Connection {
-    async fn live(self, opening: Option<Opening>, decoder: Decoder) {
-        if let Some(opening) = opening {
-            self.session.open(opening);
-        }
+    async fn live(self, decoder: Decoder) {
+        self.talk.clone().begin(self.socket);
         self.converse(decoder).await;
+        self.talk.end();
         Box::pin(self.part()).await;
         self.shard.remove(self.socket);
     }
@@ -103,11 +93,8 @@ impl Connection {
     async fn receive(&self, received: Received) -> bool {
         let mut answer = Vec::new();
         match received {
-            Received::Text(text) => self.act(&text).await,
-            Received::Binary(bytes) => match std::str::from_utf8(&bytes) {
-                Ok(text) => self.act(text).await,
-                Err(_) => self.hear(self.terms.dialect.decode(&self.channel, "")).await,
-            },
+            Received::Text(text) => self.act(Message::Text(&text)).await,
+            Received::Binary(bytes) => self.act(Message::Binary(&bytes)).await,
             Received::Ping(payload) => {
                 frame::push_pong(&mut answer, &payload);
                 self.shard.send(self.socket, &answer.into());
@@ -126,22 +113,10 @@ impl Connection {
         self.shard.room(self.socket).await && self.shard.is_open(self.socket)
     }
 
-    async fn act(&self, text: &str) {
-        self.hear(self.terms.dialect.decode(&self.channel, text)).await;
-    }
-
-    async fn hear(&self, heard: Heard) {
-        let name = match &heard {
-            Heard::Request(request) => request.action.name(),
-            Heard::Refused(..) => "refused",
-            Heard::Nothing => "ignored",
-        };
-        self.shard.metrics.messages(name).inc();
-        match heard {
-            Heard::Request(request) => self.session.handle(request).await,
-            Heard::Refused(address, refusal) => self.session.refuse(&address, &refusal),
-            Heard::Nothing => {}
-        }
+    async fn act(&self, message: Message<'_>) {
+        self.shard.busy(self.socket, true);
+        self.talk.clone().hear(message).await;
+        self.shard.busy(self.socket, false);
     }
 
     /// Lets what was said last arrive: writes it, ends our side, and waits a little for theirs.
@@ -174,20 +149,6 @@ impl Connection {
                 }
                 Err(_) => return,
             }
-        }
-    }
-}
-
-/// Ends the connection once nothing was heard for so long.
-async fn drop_when_silent(shard: Rc<Shard>, socket: SocketId, silence: Duration) {
-    while let Some(heard) = shard.last_heard(socket) {
-        let rest = silence.saturating_sub(heard.elapsed());
-        if rest.is_zero() {
-            return shard.break_off(socket);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(rest) => {}
-            () = shard.ended(socket) => return,
         }
     }
 }

@@ -25,7 +25,7 @@
 //! A change goes down the left side: a [`source`] makes an [`event`] of it, the [`pump`] puts it into the [`log`]
 //! and shows it to the [`hub`], which finds the groups of equal watches that it concerns, has the [`dialect`]
 //! encode it once for each form, and hands it to the [`shard`]s, which write it to their members. A request goes
-//! down the right side: the [`connection`] reads it, the dialect decodes it, the [`session`] acts on it.
+//! down the right side: the [`connection`] reads it, its [`talk`] has the dialect decode it and the [`session`] act on it.
 //!
 //! # The promises
 //!
@@ -51,7 +51,7 @@
 //!    `it::access::exact::nobody_is_told_what_is_not_for_them_whatever_changes_in_postgres`, `…_in_the_embedded_store`
 //! 6. **A slow client costs itself only.** It has a bounded mailbox, and past that it is a cursor in the log.
 //!    `it::monorail::slow::r5_a_stalled_reader_among_500_costs_bounded_memory_delays_nobody_and_misses_nothing`
-//! 7. **A dialect never awaits, a session never names a wire field**; they meet in [`connection`] only.
+//! 7. **A dialect never awaits, a session never names a wire field**; they meet in [`talk`] only.
 //!    `floors::no_module_uses_its_own_floor_or_a_higher_one`
 //! 8. **Nothing from outside can panic or grow memory without bound.** `frame::decode`,
 //!    `dialect::monorail::tests::torn` on torn bytes,
@@ -71,13 +71,14 @@
 //!
 //! Each uses modules of lower floors only; `floors.rs` has the floors, and its test reads the sources.
 //!
-//! - Words: [`error`] · [`document`] · [`filter`] · [`viewer`] · [`resource`] · [`event`] has entries, positions,
+//! - Words: [`error`] · [`pace`] · [`document`] · [`filter`] · [`viewer`] · [`resource`] · [`event`] has entries, positions,
 //!   stamps and marks · [`query`] · [`reading`] of messages as changes · [`message`] is what clients ask and are
 //!   told, without any wire format · [`access`] who may see what, [`audience`] who may see one entry · [`interest`]
 //!   what a source is to ask for · [`finding`] of a doctor
 //! - File stores: [`files`] has rows, roles and what is told of a change, for the dialect and the API of that name
 //! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`replica`] what the pump knows
-//!   of other records · [`pump`] · [`mailbox`] · [`shard`] · [`session`]
+//!   of other records · [`pump`] · [`mailbox`] · [`shard`] · [`session`] ·
+//!   [`talk`]
 //! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`]
 //!   and [`mongodb`] what both need of these · [`pairs`] and [`record`] what the disk holds · [`catalog`] what is served
 //! - The wire: [`frame`] · [`wire`] · [`handshake`] · [`door`] lets sockets in · [`dialect`] · [`patch`] · [`connection`] ·
@@ -155,6 +156,7 @@ pub mod mailbox;
 pub mod message;
 pub mod metrics;
 pub mod mongodb;
+pub mod pace;
 pub mod pairs;
 pub mod patch;
 pub mod postgres;
@@ -170,5 +172,6 @@ pub mod shard;
 pub mod source;
 pub mod store;
 pub mod supervise;
+pub mod talk;
 pub mod viewer;
 pub mod wire;

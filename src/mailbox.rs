@@ -4,6 +4,9 @@
 use bytes::Bytes;
 use std::collections::VecDeque;
 
+/// In place of the number of a watch: a push that belongs to none.
+pub const PUSHED: u32 = u32::MAX;
+
 /// Frames that are ready to be written, oldest first.
 #[derive(Debug, Default)]
 pub struct Mailbox {
@@ -12,6 +15,8 @@ pub struct Mailbox {
     written: usize,
     /// Bytes of all pieces together.
     bytes: usize,
+    /// How many pieces are pushes that belong to no watch.
+    pushed: usize,
 }
 
 #[derive(Debug)]
@@ -32,9 +37,15 @@ impl Mailbox {
         self.bytes - self.written
     }
 
+    /// How many pushes that belong to no watch wait.
+    pub fn pushed(&self) -> usize {
+        self.pushed
+    }
+
     /// Adds whole frames behind what waits; only the first piece may be one that was begun elsewhere.
     pub fn push(&mut self, watch: Option<u32>, frames: Bytes) {
         self.bytes += frames.len();
+        self.pushed += usize::from(watch == Some(PUSHED));
         self.pieces.push_back(Piece { watch, frames });
     }
 
@@ -63,6 +74,7 @@ impl Mailbox {
             }
             count -= rest;
             self.bytes -= piece.frames.len();
+            self.pushed -= usize::from(piece.watch == Some(PUSHED));
             self.written = 0;
             self.pieces.pop_front();
         }
@@ -73,7 +85,7 @@ impl Mailbox {
     pub fn discard(&mut self, watch: u32) {
         let mut half_written = self.written > 0;
         self.pieces.retain(|piece| std::mem::take(&mut half_written) || piece.watch != Some(watch));
-        self.bytes = self.pieces.iter().map(|piece| piece.frames.len()).sum();
+        self.count();
         if self.pieces.is_empty() {
             self.clear();
         }
@@ -82,7 +94,12 @@ impl Mailbox {
     /// Drops everything behind the first piece, which may be half written.
     pub fn keep_first(&mut self) {
         self.pieces.truncate(1);
+        self.count();
+    }
+
+    fn count(&mut self) {
         self.bytes = self.pieces.iter().map(|piece| piece.frames.len()).sum();
+        self.pushed = self.pieces.iter().filter(|piece| piece.watch == Some(PUSHED)).count();
     }
 
     /// Drops what waits, and its memory.

@@ -6,6 +6,7 @@ use crate::filter::{Filter, Path};
 use crate::frame::Fault;
 use crate::query::{Row, Sort};
 use crate::viewer::Token;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -261,6 +262,8 @@ pub enum Goodbye {
     Expired,
     /// 4401: the credential shows something else by now; come back and begin again.
     Rights,
+    /// 1011: nothing was heard for too long.
+    Silent,
 }
 
 impl Goodbye {
@@ -271,7 +274,7 @@ impl Goodbye {
             Goodbye::Protocol => 1002,
             Goodbye::NotUtf8 => 1007,
             Goodbye::TooBig => 1009,
-            Goodbye::Internal => 1011,
+            Goodbye::Internal | Goodbye::Silent => 1011,
             Goodbye::Slow => 1013,
             Goodbye::Expired | Goodbye::Rights => 4401,
         }
@@ -288,6 +291,28 @@ impl Goodbye {
             Goodbye::Slow => "slow: come back and resume",
             Goodbye::Expired => "credential expired",
             Goodbye::Rights => "rights changed: come back",
+            Goodbye::Silent => "nothing was heard for too long",
+        }
+    }
+}
+
+/// How a connection is ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Farewell {
+    /// By a close frame behind what waits. The reason is at most 123 bytes long.
+    Close(u16, Cow<'static, str>),
+    /// Without a close frame, once what waits is written.
+    End,
+    /// At once; what waits is not written.
+    BreakOff,
+}
+
+impl From<Goodbye> for Farewell {
+    /// As most dialects say it. Nobody listens to a goodbye who was not heard for too long.
+    fn from(goodbye: Goodbye) -> Farewell {
+        match goodbye {
+            Goodbye::Silent => Farewell::BreakOff,
+            other => Farewell::Close(other.code(), other.reason().into()),
         }
     }
 }

@@ -208,7 +208,7 @@ impl Pump {
             self.tails.values().for_each(|tail| tail.advance(last.offset));
         }
         let last = self.log.last();
-        self.replicas.iter_mut().for_each(|replica| replica.published(last));
+        self.replicas.iter_mut().for_each(|replica| replica.published(&entries, last));
         if let Some((source, mark)) = reached {
             for tail in self.tails_of(source) {
                 tail.reach(mark);

@@ -5,9 +5,10 @@
 //! what comes late is judged by rights as they are by then, never by older ones.
 
 pub mod shared;
+pub mod tap;
 
 use crate::audience::Audience;
-use crate::event::{Mark, Offset, ResourceEvent, Timestamp};
+use crate::event::{Entry, Mark, Offset, ResourceEvent, Timestamp};
 use crate::query::Row;
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ pub trait Replica: Send {
     fn tick(&mut self, _now: Timestamp, _out: &mut Vec<Logged>) {}
 
     /// Whatever it said so far is in the log and handed to the shards, up to this offset. Called after every batch,
-    /// also one of which nothing was logged.
-    fn published(&mut self, _upto: Offset) {}
+    /// also one of which nothing was logged, with what was logged of any resource.
+    fn published(&mut self, _entries: &[Arc<Entry>], _upto: Offset) {}
 
     /// Everything that this state of a source contains was said, and is published.
     fn reached(&mut self, _source: &Arc<str>, _mark: &Mark) {}

@@ -4,23 +4,28 @@ use crate::access::{Access, Read};
 use crate::api;
 use crate::api::files::{FilesApi, Sweeper, Table};
 use crate::app::parts::Opened;
-use crate::auth::{Gate, Mint};
+use crate::app::service::{Ground, Service};
+use crate::auth::{Carrier, Gate, Mint, Mode};
 use crate::catalog::{Catalog, Served};
 use crate::config::{Config, Files, Product};
 use crate::dialect::files::Files as Events;
-use crate::door::files::{FilesDoor, Lookup, Paths, SILENCE};
+use crate::door::Door;
+use crate::door::files::{FilesDoor, Lookup, Paths};
 use crate::error::Result;
 use crate::event::Timestamp;
 use crate::files::echo::Echo;
 use crate::files::replica::{self, FilesReplica, Place};
 use crate::files::rows::{Mapping, Part, Shape};
 use crate::metrics::Metrics;
+use crate::replica::Replica;
 use crate::resource::{Delivery, Resource};
 use crate::session::{Limits, Terms};
 use crate::shard::Handle;
 use crate::store::tail::Tail;
+use axum::Router;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
@@ -35,15 +40,11 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// The file stores of a configuration, with the resource of the messages of each.
+    /// A file store, with the resource of its messages.
     ///
     /// # Errors
     /// `Configuration` when tokens are to be given away and there is nothing to sign them with.
-    pub fn all(config: &Config, opened: &mut Opened) -> Result<Vec<FileStore>> {
-        config.files.iter().map(|files| FileStore::open(files, config, opened)).collect()
-    }
-
-    fn open(files: &Files, config: &Config, opened: &mut Opened) -> Result<FileStore> {
+    pub fn open(files: &Files, config: &Config, opened: &mut Opened) -> Result<FileStore> {
         let name = files.role(Part::Files).unwrap_or_default();
         let own = opened.served.iter().find(|one| *one.resource.name == *name);
         let source = own.map(|one| one.resource.source.clone()).unwrap_or_default();
@@ -79,7 +80,7 @@ impl FileStore {
     }
 
     /// What follows its rows and logs what is told.
-    pub fn replica(&self, catalog: &Catalog, metrics: Arc<Metrics>) -> FilesReplica {
+    fn replica(&self, catalog: &Catalog, metrics: Arc<Metrics>) -> FilesReplica {
         let place = |part| {
             let (resource, mapping) = self.mapping(part)?;
             let is_public = catalog.resource(&resource).is_some_and(|served| !served.resource.private);
@@ -99,16 +100,12 @@ impl FileStore {
     }
 
     /// What deletes its expired permissions from time to time, until it is stopped; `None`: nothing is to.
-    pub fn sweeping(
-        &self,
-        catalog: &Catalog,
-        mut stopped: watch::Receiver<bool>,
-    ) -> Option<impl Future<Output = ()> + use<>> {
+    fn sweeping(&self, catalog: &Catalog, mut stopped: watch::Receiver<bool>) -> Option<BoxFuture<'static, ()>> {
         let every = self.config.sweep_expired?;
         let store = catalog.resource(self.config.role(Part::Files)?)?.store.clone();
         let (files, permissions) = (self.table(Part::Files, catalog)?, self.table(Part::Permissions, catalog)?);
         let sweeper = Sweeper { store, files, permissions };
-        Some(async move {
+        Some(Box::pin(async move {
             let mut times = tokio::time::interval(every);
             times.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
@@ -120,11 +117,11 @@ impl FileStore {
                     tracing::warn!(error = %error.chain(), "expired permissions are not deleted");
                 }
             }
-        })
+        }))
     }
 
     /// Its API, where it has one. Every part is in the store of the files.
-    pub fn api(&self, catalog: &Catalog, port: u16, gate: Arc<Gate>, shards: &[Handle]) -> Option<FilesApi> {
+    fn api(&self, catalog: &Catalog, port: u16, gate: Arc<Gate>, shards: &[Handle]) -> Option<FilesApi> {
         self.config.api.then_some(())?;
         let table = |part| self.table(part, catalog);
         let settings = api::files::Settings {
@@ -154,8 +151,8 @@ impl FileStore {
     }
 
     /// Its way in.
-    pub fn door(&self, catalog: &Arc<Catalog>, gate: Arc<Gate>) -> Option<FilesDoor> {
-        let limits = Limits { watches: 1, items: 1, barrier: std::time::Duration::ZERO };
+    fn door(&self, catalog: &Arc<Catalog>, gate: Arc<Gate>, ping: Option<Duration>) -> Option<FilesDoor> {
+        let limits = Limits { watches: 1, items: 1, barrier: Duration::ZERO };
         let dialect = Arc::new(Events);
         let lookup = Lookup {
             catalog: catalog.clone(),
@@ -168,9 +165,37 @@ impl FileStore {
             group_claim: self.config.group_claim.clone(),
             lookup,
             messages: self.config.messages().into(),
-            terms: Arc::new(Terms { catalog: catalog.clone(), dialect, limits, silence: Some(SILENCE) }),
+            terms: Arc::new(Terms { catalog: catalog.clone(), dialect, limits }),
+            ping,
         })
     }
+}
+
+impl Service for FileStore {
+    fn replicas(&self, catalog: &Arc<Catalog>, metrics: &Arc<Metrics>) -> Vec<Box<dyn Replica>> {
+        vec![Box::new(self.replica(catalog, metrics.clone()))]
+    }
+
+    fn tasks(&self, ground: &Ground) -> Vec<BoxFuture<'static, ()>> {
+        self.sweeping(&ground.catalog, ground.stopped.clone()).into_iter().collect()
+    }
+
+    fn doors(&self, ground: &Ground) -> Vec<Box<dyn Door>> {
+        let door = self.door(&ground.catalog, gate(ground), ground.config.monorail.ping);
+        door.into_iter().map(|door| Box::new(door) as Box<dyn Door>).collect()
+    }
+
+    fn routes(&self, ground: &Ground) -> Router {
+        let port = ground.config.server.listen.port();
+        let api = self.api(&ground.catalog, port, gate(ground), &ground.shards);
+        api.map(api::files::router).unwrap_or_default()
+    }
+}
+
+/// Everybody shows a token.
+fn gate(ground: &Ground) -> Arc<Gate> {
+    let carriers = vec![Carrier::Query("token".to_owned()), Carrier::Header];
+    Arc::new(Gate { mode: Mode::Required, carriers, ..(*ground.gate).clone() })
 }
 
 /// Waits until what a change caused was handed to every socket.

@@ -7,12 +7,14 @@ mod operate;
 mod parts;
 mod postgres;
 mod rabbitmq;
+mod service;
 mod shared;
 mod web;
 
 pub use demo::{Demo, demo, demo_files};
 pub use operate::{check, sql_install, sql_print, sql_remove};
 
+use crate::app::service::Ground;
 use crate::catalog::Catalog;
 use crate::config::{self, Config};
 use crate::error::{Error, Kind, Result};
@@ -133,28 +135,26 @@ impl App {
             server: tokio::spawn(async {}),
             stop,
         };
+        let ground = Ground {
+            gate: Arc::new(web::gate(&config, parts.verifier.as_ref(), &metrics)),
+            config,
+            catalog: app.catalog.clone(),
+            log: app.log.clone(),
+            hub,
+            shards: app.shards.clone(),
+            metrics: metrics.clone(),
+            stopped: stopped.clone(),
+        };
+        for task in parts.services.iter().flat_map(|service| service.tasks(&ground)) {
+            app.sources.spawn(task);
+        }
         if let Err(error) = app.follow(parts.sources, &batches, &metrics).await {
             drop(batches);
             app.stop().await;
             return Err(error);
         }
         drop(batches);
-        for store in &parts.files {
-            if let Some(sweeping) = store.sweeping(&app.catalog, stopped.clone()) {
-                app.sources.spawn(sweeping);
-            }
-        }
-        let web = web::Web {
-            config,
-            catalog: app.catalog.clone(),
-            verifier: parts.verifier,
-            files: parts.files,
-            shards: app.shards.clone(),
-            log: app.log.clone(),
-            hub,
-            metrics,
-            health,
-        };
+        let web = web::Web { ground, services: parts.services, health };
         app.server = tokio::spawn(server::serve(listener, web::router(web), tls, limits, stopped));
         Ok(app)
     }

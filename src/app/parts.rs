@@ -5,6 +5,7 @@ use crate::app::in_source;
 use crate::app::mongodb as mongo;
 use crate::app::postgres::Database;
 use crate::app::rabbitmq;
+use crate::app::service::Service;
 use crate::app::shared;
 use crate::auth::Verifier;
 use crate::catalog::{Catalog, Served};
@@ -38,7 +39,7 @@ pub struct Parts {
     pub tails: HashMap<Arc<str>, Arc<Tail>>,
     pub sources: Vec<SourcePart>,
     pub replicas: Vec<Box<dyn Replica>>,
-    pub files: Vec<FileStore>,
+    pub services: Vec<Box<dyn Service>>,
     pub verifier: Option<Arc<Verifier>>,
     pub metrics: Arc<Metrics>,
 }
@@ -105,7 +106,7 @@ pub async fn open(config: &Config) -> Result<Parts> {
     }
     check_aliases(config, &opened.served)?;
     let mut replicas = shared::replicas(config, &mut opened.served, &*log)?;
-    let files = FileStore::all(config, &mut opened)?;
+    let services = services(config, &mut opened)?;
     for one in opened.served {
         let name = one.resource.name.clone();
         if !catalog.add(one) {
@@ -115,12 +116,12 @@ pub async fn open(config: &Config) -> Result<Parts> {
     fill_tails(&*log, &opened.tails)?;
     let metrics = Arc::new(Metrics::default());
     // Behind the others: of the rows of a file store, these log what follows from them.
-    for store in &files {
-        replicas.push(Box::new(store.replica(&catalog, metrics.clone())));
+    for service in &services {
+        replicas.extend(service.replicas(&catalog, &metrics));
     }
     Ok(Parts {
         replicas,
-        files,
+        services,
         catalog,
         log,
         tails: opened.tails,
@@ -128,6 +129,15 @@ pub async fn open(config: &Config) -> Result<Parts> {
         verifier: config.auth.as_ref().map(Verifier::new).transpose()?.map(Arc::new),
         metrics,
     })
+}
+
+/// The dialects with parts of their own, with the resources that these add.
+fn services(config: &Config, opened: &mut Opened) -> Result<Vec<Box<dyn Service>>> {
+    let mut services: Vec<Box<dyn Service>> = Vec::new();
+    for files in &config.files {
+        services.push(Box::new(FileStore::open(files, config, opened)?));
+    }
+    Ok(services)
 }
 
 /// What every source is opened with.

@@ -1,10 +1,9 @@
 //! Everything behind the listener: sockets on any path, resources below `/api`, the page, and what an
 //! operator's tools ask.
 
-use crate::api::{ApiState, Follow, cors, files, resources};
-use crate::app::files::FileStore;
-use crate::auth::{Carrier, Gate, Mode, Settings, Throttle, Verifier, Verify};
-use crate::catalog::Catalog;
+use crate::api::{ApiState, Follow, cors, resources};
+use crate::app::service::{Ground, Service};
+use crate::auth::{Gate, Settings, Throttle, Verifier, Verify};
 use crate::config::{Config, Initial};
 use crate::connection::{self, Client};
 use crate::console;
@@ -14,12 +13,11 @@ use crate::dialect::monorail::Monorail;
 use crate::door::monorail::MonorailDoor;
 use crate::door::{Admission, Asking, Door};
 use crate::handshake;
-use crate::hub::Hub;
-use crate::log::Log;
 use crate::metrics::{self, Metrics};
 use crate::session::{Limits, Terms};
-use crate::shard;
+use crate::shard::Manners;
 use crate::source::{Health, State};
+use crate::talk::Watching;
 use crate::wire;
 use axum::Router;
 use axum::body::Bytes;
@@ -34,14 +32,8 @@ use std::time::Duration;
 
 /// What the handlers share.
 pub struct Web {
-    pub config: Config,
-    pub catalog: Arc<Catalog>,
-    pub verifier: Option<Arc<Verifier>>,
-    pub files: Vec<FileStore>,
-    pub shards: Vec<shard::Handle>,
-    pub log: Arc<dyn Log>,
-    pub hub: Arc<Hub>,
-    pub metrics: Arc<Metrics>,
+    pub ground: Ground,
+    pub services: Vec<Box<dyn Service>>,
     pub health: Vec<(Arc<str>, Arc<Health>)>,
 }
 
@@ -53,28 +45,20 @@ struct Inside {
 
 /// All routes.
 pub fn router(web: Web) -> Router {
-    let dialect: Arc<dyn Dialect> = match web.config.monorail.initial {
+    let ground = &web.ground;
+    let (catalog, monorail) = (ground.catalog.clone(), &ground.config.monorail);
+    let dialect: Arc<dyn Dialect> = match monorail.initial {
         Initial::Ask => Arc::new(Monorail::new()),
         Initial::Always => Arc::new(Monorail::always_initial()),
     };
-    let limits = Limits {
-        watches: web.config.monorail.max_watches,
-        items: web.config.monorail.max_items,
-        barrier: web.config.monorail.barrier_timeout,
-    };
-    let streams =
-        Terms { catalog: web.catalog.clone(), dialect: Arc::new(Events), limits: limits.clone(), silence: None };
-    let terms = Arc::new(Terms { catalog: web.catalog.clone(), dialect, limits, silence: None });
-    let gate = Arc::new(web.gate());
-    let carriers = vec![Carrier::Query("token".to_owned()), Carrier::Header];
-    let of_files = Arc::new(Gate { mode: Mode::Required, carriers, ..(*gate).clone() });
-    let files = web.files.iter().filter_map(|store| store.door(&web.catalog, of_files.clone()));
-    let mut doors: Vec<Box<dyn Door>> = files.map(|door| Box::new(door) as Box<dyn Door>).collect();
-    doors.push(Box::new(MonorailDoor { gate: gate.clone(), terms, max_message: web.config.monorail.max_message }));
-    let port = web.config.server.listen.port();
-    let apis: Vec<_> =
-        web.files.iter().filter_map(|store| store.api(&web.catalog, port, of_files.clone(), &web.shards)).collect();
-    let (catalog, max_items) = (web.catalog.clone(), web.config.monorail.max_items);
+    let (max_items, max_message) = (monorail.max_items, monorail.max_message);
+    let limits = Limits { watches: monorail.max_watches, items: max_items, barrier: monorail.barrier_timeout };
+    let streams = Terms { catalog: catalog.clone(), dialect: Arc::new(Events), limits: limits.clone() };
+    let terms = Arc::new(Terms { catalog: catalog.clone(), dialect, limits });
+    let gate = ground.gate.clone();
+    let mut doors: Vec<Box<dyn Door>> = web.services.iter().flat_map(|service| service.doors(ground)).collect();
+    doors.push(Box::new(MonorailDoor { gate: gate.clone(), terms, max_message }));
+    let routes: Vec<Router> = web.services.iter().map(|service| service.routes(ground)).collect();
     let inside = Arc::new(Inside { web, doors });
     let follow = follow(inside.clone(), Arc::new(streams));
     let state = ApiState { catalog, gate, follow, max_items };
@@ -85,8 +69,8 @@ pub fn router(web: Web) -> Router {
         .with_state(inside.clone())
         .merge(console::router())
         .merge(resources::router(state));
-    for api in apis {
-        own = own.merge(files::router(api));
+    for routes in routes {
+        own = own.merge(routes);
     }
     // A socket may come on any path, also on one that a page answers, so it is looked for first.
     own.fallback(async || StatusCode::NOT_FOUND)
@@ -98,8 +82,9 @@ pub fn router(web: Web) -> Router {
 fn follow(inside: Arc<Inside>, terms: Arc<Terms>) -> Follow {
     Arc::new(move |pass, opening| {
         let (wire, told) = wire::pair()?;
-        let (terms, channel, opening) = (terms.clone(), opening.address.channel.clone(), Some(opening));
-        let admission = Admission { pass, terms, channel, opening, max_message: 0 };
+        let channel = opening.address.channel.clone();
+        let start = Watching::start(pass, terms.clone(), channel, Some(opening));
+        let admission = Admission { start, manners: Manners::default(), max_message: 0 };
         inside.hand_over(Client { wire, early: Bytes::new(), admission });
         Ok(told)
     })
@@ -149,29 +134,15 @@ async fn open_socket(inside: Arc<Inside>, mut request: Request) -> Response {
 
 impl Inside {
     fn hand_over(&self, client: Client) {
-        self.web.metrics.opened.inc();
-        let Some(shard) = self.web.shards.iter().min_by_key(|shard| shard.sockets()) else { return };
+        self.web.ground.metrics.opened.inc();
+        let Some(shard) = self.web.ground.shards.iter().min_by_key(|shard| shard.sockets()) else { return };
         shard.run(move |shard| connection::serve(shard, client));
     }
 }
 
 impl Web {
-    /// What is asked of whoever comes in; a door that asks otherwise has another one, with the same count of failures.
-    fn gate(&self) -> Gate {
-        let settings = self.config.auth.clone().unwrap_or_else(Settings::nothing);
-        Gate {
-            mode: self.config.monorail.auth,
-            carriers: settings.tokens_from,
-            origins: self.config.server.origins.clone(),
-            on_expiry: settings.on_expiry,
-            verifier: self.verifier.clone().map(|verifier| verifier as Arc<dyn Verify>),
-            throttle: Arc::new(Throttle::new(settings.throttle)),
-            metrics: self.metrics.clone(),
-        }
-    }
-
     fn may_come_from(&self, headers: &HeaderMap) -> bool {
-        let allowed = &self.config.server.origins;
+        let allowed = &self.ground.config.server.origins;
         allowed.is_empty()
             || headers
                 .get(header::ORIGIN)
@@ -181,7 +152,7 @@ impl Web {
     /// What keeps the program from being ready, a line each.
     fn hindrances(&self) -> String {
         let mut lines = String::new();
-        let limit = self.config.server.ready_lag;
+        let limit = self.ground.config.server.ready_lag;
         for (name, health) in &self.health {
             let line = match health.state() {
                 State::Live { .. } => continue,
@@ -197,11 +168,11 @@ impl Web {
 
     /// Brings the numbers that nobody counts up to date.
     fn gauge(&self) {
-        let metrics = &self.metrics;
-        metrics.log_last.set(number(self.log.last()));
-        metrics.log_floor.set(number(self.log.floor()));
-        metrics.log_bytes.set(number(self.log.bytes()));
-        metrics.catch_all.set(number(self.hub.catch_all() as u64));
+        let metrics = &self.ground.metrics;
+        metrics.log_last.set(number(self.ground.log.last()));
+        metrics.log_floor.set(number(self.ground.log.floor()));
+        metrics.log_bytes.set(number(self.ground.log.bytes()));
+        metrics.catch_all.set(number(self.ground.hub.catch_all() as u64));
         for (name, health) in &self.health {
             let (up, lag) = match health.state() {
                 State::Live { .. } => (1, Duration::ZERO),
@@ -212,6 +183,20 @@ impl Web {
             metrics.source_up(name).set(up);
             metrics.source_lag(name).set(lag.as_secs_f64());
         }
+    }
+}
+
+/// What is asked of whoever comes in where nothing else is said.
+pub fn gate(config: &Config, verifier: Option<&Arc<Verifier>>, metrics: &Arc<Metrics>) -> Gate {
+    let settings = config.auth.clone().unwrap_or_else(Settings::nothing);
+    Gate {
+        mode: config.monorail.auth,
+        carriers: settings.tokens_from,
+        origins: config.server.origins.clone(),
+        on_expiry: settings.on_expiry,
+        verifier: verifier.map(|verifier| verifier.clone() as Arc<dyn Verify>),
+        throttle: Arc::new(Throttle::new(settings.throttle)),
+        metrics: metrics.clone(),
     }
 }
 
@@ -228,5 +213,5 @@ async fn ready(Shared(inside): Shared<Arc<Inside>>) -> Response {
 
 async fn report(Shared(inside): Shared<Arc<Inside>>) -> Response {
     inside.web.gauge();
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], inside.web.metrics.render()).into_response()
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], inside.web.ground.metrics.render()).into_response()
 }

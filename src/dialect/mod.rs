@@ -6,7 +6,7 @@ pub mod monorail;
 
 use crate::audience::Sight;
 use crate::event::{Entry, Timestamp};
-use crate::message::{Address, Goodbye, Notice, Refusal, Request, Variant};
+use crate::message::{Address, Farewell, Goodbye, Notice, Refusal, Request, Variant};
 use std::sync::Arc;
 
 /// What a client's message turned out to be.
@@ -35,8 +35,8 @@ pub trait Dialect: Send + Sync {
     /// Writes one message; `None` is silence.
     fn encode(&self, address: &Address, notice: &Notice<'_>) -> Option<String>;
 
-    /// The close code and the reason that its clients know an end by.
-    fn goodbye(&self, goodbye: Goodbye) -> (u16, &'static str) {
-        (goodbye.code(), goodbye.reason())
+    /// How its clients are told of an end.
+    fn goodbye(&self, goodbye: Goodbye) -> Farewell {
+        goodbye.into()
     }
 }

@@ -4,13 +4,13 @@ pub mod files;
 pub mod monorail;
 
 use crate::api::admit;
-use crate::auth::{Pass, Shown};
-use crate::session::{Opening, Terms};
+use crate::auth::Shown;
+use crate::shard::Manners;
+use crate::talk::Start;
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// A request for a WebSocket.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +32,8 @@ impl<'a> Asking<'a> {
 
 /// Somebody who may come in.
 pub struct Admission {
-    pub pass: Pass,
-    pub terms: Arc<Terms>,
-    /// What the client's messages belong to when they do not say.
-    pub channel: Arc<str>,
-    /// What its coming in asks for by itself; done before anything it says.
-    pub opening: Option<Opening>,
+    pub start: Start,
+    pub manners: Manners,
     /// The largest message it may send, in bytes.
     pub max_message: usize,
 }

@@ -5,6 +5,8 @@ use crate::auth::Gate;
 use crate::dialect::monorail::channel_of_path;
 use crate::door::{Admission, Asking, Door};
 use crate::session::Terms;
+use crate::shard::Manners;
+use crate::talk::Watching;
 use async_trait::async_trait;
 use axum::response::Response;
 use std::sync::Arc;
@@ -26,7 +28,7 @@ impl Door for MonorailDoor {
     async fn admit(&self, asking: Asking<'_>) -> Result<Admission, Response> {
         let pass = self.gate.admit(&asking.shown()).await.map_err(refuse)?;
         let channel = channel_of_path(asking.path).into();
-        let (terms, opening) = (self.terms.clone(), None);
-        Ok(Admission { pass, terms, channel, opening, max_message: self.max_message })
+        let start = Watching::start(pass, self.terms.clone(), channel, None);
+        Ok(Admission { start, manners: Manners::default(), max_message: self.max_message })
     }
 }

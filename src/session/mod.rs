@@ -24,7 +24,7 @@ use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
 use crate::event::{Offset, Reason};
 use crate::frame;
-use crate::message::{Action, Address, Asked, Code, Goodbye, Notice, Refusal, Request, Watch};
+use crate::message::{Action, Address, Asked, Code, Farewell, Goodbye, Notice, Refusal, Request, Watch};
 use crate::session::subscription::{Number, Subscription, Way};
 use crate::shard::{Owner, Shard, SocketId, WatchId};
 use crate::viewer::Viewer;
@@ -55,8 +55,6 @@ pub struct Terms {
     pub catalog: Arc<Catalog>,
     pub dialect: Arc<dyn Dialect>,
     pub limits: Limits,
-    /// How long a client may be silent, pongs included; `None`: as long as it answers most pings.
-    pub silence: Option<Duration>,
 }
 
 /// What a client's coming in asks for by itself.
@@ -236,7 +234,7 @@ impl Owner for Session {
         self.start_over(watch, reason);
     }
 
-    fn goodbye(&self, goodbye: Goodbye) -> (u16, &'static str) {
+    fn goodbye(&self, goodbye: Goodbye) -> Farewell {
         self.terms.dialect.goodbye(goodbye)
     }
 }

@@ -7,17 +7,21 @@
 
 mod extras;
 mod flush;
+mod manners;
 mod members;
+mod peer;
 mod pings;
 mod socket;
 mod sockets;
 
 pub use extras::Extras;
+pub use manners::{Keepalive, Manners, Waiting};
+pub use peer::{Peer, hand_out};
 
 use crate::event::{Offset, Reason};
 use crate::hub::{GroupId, Hub, Publication, ShardId};
 use crate::log::Log;
-use crate::message::Goodbye;
+use crate::message::{Farewell, Goodbye};
 use crate::metrics::Metrics;
 use crate::shard::flush::Gather;
 use crate::shard::members::{Member, Retired};
@@ -74,9 +78,9 @@ pub trait Owner {
     /// must be told from the log.
     fn reset(&self, watch: WatchId, offset: Offset, reason: Reason);
 
-    /// The close code and the reason that the client knows an end by.
-    fn goodbye(&self, goodbye: Goodbye) -> (u16, &'static str) {
-        (goodbye.code(), goodbye.reason())
+    /// How the client is told of an end.
+    fn goodbye(&self, goodbye: Goodbye) -> Farewell {
+        goodbye.into()
     }
 }
 
@@ -106,6 +110,8 @@ pub struct Shard {
     advanced: Notify,
     is_going_down: Cell<bool>,
     sockets: Arc<AtomicUsize>,
+    /// Its own inbox, which does not keep it alive.
+    commands: mpsc::WeakUnboundedSender<Command>,
 }
 
 type Command = Box<dyn FnOnce(&Rc<Shard>) + Send>;
@@ -165,6 +171,7 @@ pub struct Start {
 pub fn start(start: Start) -> std::io::Result<(Handle, std::thread::JoinHandle<()>)> {
     let (commands, inbox) = mpsc::unbounded_channel();
     let sockets = Arc::new(AtomicUsize::new(0));
+    let own = mpsc::UnboundedSender::downgrade(&commands);
     let handle = Handle { commands, sockets: sockets.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name(format!("shard-{}", start.id)).spawn(move || {
@@ -189,6 +196,7 @@ pub fn start(start: Start) -> std::io::Result<(Handle, std::thread::JoinHandle<(
             advanced: Notify::new(),
             is_going_down: Cell::new(false),
             sockets,
+            commands: own,
         });
         LocalSet::new().block_on(&runtime, shard.live(publications, inbox));
     })?;
@@ -276,9 +284,9 @@ impl Shard {
     }
 
     /// Takes over a socket. Its watches and answers go by the returned id until `remove`.
-    pub fn add(&self, wire: Rc<Wire>, owner: Rc<dyn Owner>) -> SocketId {
+    pub fn add(&self, wire: Rc<Wire>, owner: Rc<dyn Owner>, manners: Manners) -> SocketId {
         let mut state = self.state.borrow_mut();
-        let id = state.sockets.insert(Socket::new(wire, owner));
+        let id = state.sockets.insert(Socket::new(wire, owner, manners));
         self.sockets.fetch_add(1, Ordering::Relaxed);
         self.metrics.connections.inc();
         id

@@ -32,7 +32,9 @@ impl Shard {
     fn ping(self: &Rc<Self>, id: SocketId, ping: &Bytes) {
         let is_silent = {
             let mut state = self.state.borrow_mut();
-            let Some(socket) = state.sockets.get_mut(id) else { return };
+            let Some(socket) = state.sockets.get_mut(id).filter(|socket| socket.manners.keepalive.is_none()) else {
+                return;
+            };
             let is_silent = socket.unanswered >= PATIENCE;
             socket.unanswered = socket.unanswered.saturating_add(1);
             is_silent

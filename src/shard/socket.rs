@@ -5,8 +5,9 @@ use crate::event::Offset;
 use crate::frame;
 use crate::hub::GroupId;
 use crate::mailbox::Mailbox;
-use crate::message::Goodbye;
-use crate::shard::{Owner, Shard, SocketId, WatchId};
+use crate::mailbox::PUSHED;
+use crate::message::{Farewell, Goodbye};
+use crate::shard::{Keepalive, Manners, Owner, Shard, SocketId, WatchId};
 use crate::wire::Wire;
 use bytes::Bytes;
 use std::io::ErrorKind;
@@ -25,6 +26,7 @@ pub struct Socket {
     wire: Rc<Wire>,
     mailbox: Mailbox,
     pub owner: Rc<dyn Owner>,
+    pub manners: Manners,
     /// Where its watches stand.
     pub places: Vec<Place>,
     /// Completes waits for room, and for the end.
@@ -36,6 +38,8 @@ pub struct Socket {
     pub unanswered: u8,
     /// When the peer was heard last.
     heard: Instant,
+    /// It is not read, because what was heard of it is being done.
+    is_busy: bool,
     /// Two of its watches are in one group, so it cannot simply be written the group's frames.
     pub is_twice_in_a_group: bool,
     /// Which flush counted it, and how many of its watches that flush concerns.
@@ -75,17 +79,19 @@ pub enum Queued {
 
 impl Socket {
     /// A socket with nothing waiting.
-    pub fn new(wire: Rc<Wire>, owner: Rc<dyn Owner>) -> Socket {
+    pub fn new(wire: Rc<Wire>, owner: Rc<dyn Owner>, manners: Manners) -> Socket {
         Socket {
             wire,
             mailbox: Mailbox::default(),
             owner,
+            manners,
             places: Vec::new(),
             changed: Rc::default(),
             held_back: false,
             ending: Ending::No,
             unanswered: 0,
             heard: Instant::now(),
+            is_busy: false,
             is_twice_in_a_group: false,
             concerned: (0, 0),
         }
@@ -159,8 +165,9 @@ impl Socket {
 
     /// A close for a peer that does not read: behind what it was sent the beginning of, in place of all else.
     fn say_slow(&mut self) {
+        let Farewell::Close(code, reason) = self.owner.goodbye(Goodbye::Slow) else { return self.break_off() };
         let mut close = Vec::new();
-        frame::push_close(&mut close, Goodbye::Slow.code(), Goodbye::Slow.reason());
+        frame::push_close(&mut close, code, &reason);
         self.mailbox.keep_first();
         self.mailbox.push(None, close.into());
         self.ending = Ending::Said;
@@ -230,7 +237,8 @@ impl Shard {
 
     async fn draining(self: Rc<Self>, id: SocketId) {
         let Some(wire) = self.wire(id) else { return };
-        let mut patience = self.settings.write_timeout;
+        let own = self.state.borrow().sockets.get(id).and_then(|socket| socket.manners.write_timeout);
+        let mut patience = own.unwrap_or(self.settings.write_timeout);
         loop {
             let writable = tokio::time::timeout(patience, wire.writable()).await;
             let mut state = self.state.borrow_mut();
@@ -240,6 +248,9 @@ impl Shard {
                 Err(_) if socket.ending == Ending::No => {
                     self.metrics.closes(Goodbye::Slow.code()).inc();
                     socket.say_slow();
+                    if socket.ending == Ending::Broken {
+                        return;
+                    }
                     if socket.mailbox.len() > self.settings.push_bytes {
                         return socket.break_off();
                     }
@@ -313,20 +324,62 @@ impl Shard {
         }
     }
 
-    /// Says goodbye: a close frame behind what waits, nothing after it.
-    pub fn close(self: &Rc<Self>, id: SocketId, goodbye: Goodbye) {
-        let owner = self.state.borrow().sockets.get(id).map(|socket| socket.owner.clone());
-        let Some(owner) = owner.filter(|_| self.is_open(id)) else { return };
-        let (code, reason) = owner.goodbye(goodbye);
-        self.metrics.closes(code).inc();
-        let mut close = Vec::new();
-        frame::push_close(&mut close, code, reason);
-        self.send_last(id, &close.into());
+    /// Pushes whole frames that cannot be told later. A socket that does not read is told to go when too many wait.
+    pub fn push(self: &Rc<Self>, id: SocketId, frames: &Bytes) {
+        let queued = match self.state.borrow_mut().sockets.get_mut(id) {
+            Some(socket) if socket.mailbox.pushed() < socket.manners.waiting.frames => {
+                socket.queue(Some(PUSHED), frames, socket.manners.waiting.bytes)
+            }
+            Some(socket) if socket.ending == Ending::No => Queued::Full,
+            _ => return,
+        };
+        match queued {
+            Queued::No => return,
+            Queued::Full => return self.end_slow(id),
+            Queued::Blocked => self.drain(id),
+            Queued::Yes => {}
+        }
+        self.metrics.deliveries.inc_by(1);
+        self.metrics.bytes_written.inc_by(frames.len() as u64);
     }
 
-    /// Sends a close frame; nothing follows it.
+    fn end_slow(self: &Rc<Self>, id: SocketId) {
+        self.metrics.closes(Goodbye::Slow.code()).inc();
+        if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
+            socket.say_slow();
+        }
+    }
+
+    /// Says goodbye, as the owner says it; nothing follows.
+    pub fn close(self: &Rc<Self>, id: SocketId, goodbye: Goodbye) {
+        let owner = self.state.borrow().sockets.get(id).map(|socket| socket.owner.clone());
+        if let Some(owner) = owner {
+            self.close_as(id, owner.goodbye(goodbye));
+        }
+    }
+
+    /// Ends the connection in this way; nothing follows.
+    pub fn close_as(self: &Rc<Self>, id: SocketId, farewell: Farewell) {
+        if !self.is_open(id) {
+            return;
+        }
+        match farewell {
+            Farewell::Close(code, reason) => {
+                self.metrics.closes(code).inc();
+                let mut close = Vec::new();
+                frame::push_close(&mut close, code, &reason);
+                self.send_last(id, &close.into());
+            }
+            Farewell::End => self.send_last(id, &Bytes::new()),
+            Farewell::BreakOff => self.break_off(id),
+        }
+    }
+
+    /// Sends a close frame, or nothing; nothing follows it.
     pub fn send_last(self: &Rc<Self>, id: SocketId, close: &Bytes) {
-        self.send(id, close);
+        if !close.is_empty() {
+            self.send(id, close);
+        }
         if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
             if socket.ending == Ending::No {
                 socket.ending = Ending::Said;
@@ -358,9 +411,22 @@ impl Shard {
         }
     }
 
+    /// Whether what was heard of the peer is being done, and the peer is not read meanwhile. That is no silence.
+    pub fn busy(&self, id: SocketId, is_busy: bool) {
+        if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
+            socket.is_busy = is_busy;
+            socket.heard = Instant::now();
+        }
+    }
+
     /// When the peer was heard last; `None`: it is gone.
     pub fn last_heard(&self, id: SocketId) -> Option<Instant> {
-        self.state.borrow().sockets.get(id).map(|socket| socket.heard)
+        let heard = |socket: &Socket| if socket.is_busy { Instant::now() } else { socket.heard };
+        self.state.borrow().sockets.get(id).map(heard)
+    }
+
+    pub(super) fn keepalive(&self, id: SocketId) -> Option<Keepalive> {
+        self.state.borrow().sockets.get(id)?.manners.keepalive.clone()
     }
 
     /// How long to wait for a closing peer.

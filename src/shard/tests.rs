@@ -50,6 +50,7 @@ fn shard(published: Offset) -> (Rc<Shard>, Vec<mpsc::Receiver<Publication>>) {
         advanced: Notify::new(),
         is_going_down: Cell::new(false),
         sockets: Arc::default(),
+        commands: mpsc::UnboundedSender::downgrade(&mpsc::unbounded_channel().0),
     };
     (Rc::new(shard), publications)
 }
@@ -60,7 +61,7 @@ async fn socket(shard: &Shard) -> (SocketId, TcpStream) {
     let peer = TcpStream::connect(listener.local_addr().expect("an address"));
     let (peer, accepted) = tokio::join!(peer, listener.accept());
     let wire = Wire::plain(accepted.expect("accepted").0);
-    (shard.add(Rc::new(wire), Rc::new(Deaf)), peer.expect("connected"))
+    (shard.add(Rc::new(wire), Rc::new(Deaf), Manners::default()), peer.expect("connected"))
 }
 
 fn wish(channel: &str) -> Wish {

@@ -12,7 +12,7 @@ use crate::dialect::{Dialect, Heard};
 use crate::event::{Entry, Position, Reason, Timestamp};
 use crate::files::capabilities::capabilities;
 use crate::files::message::message_of;
-use crate::message::{Address, Goodbye, Notice, Variant};
+use crate::message::{Address, Farewell, Goodbye, Notice, Variant};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -47,10 +47,10 @@ impl Dialect for Files {
         }
     }
 
-    fn goodbye(&self, goodbye: Goodbye) -> (u16, &'static str) {
+    fn goodbye(&self, goodbye: Goodbye) -> Farewell {
         match goodbye {
-            Goodbye::Expired => (1008, "token expired"),
-            other => (other.code(), other.reason()),
+            Goodbye::Expired => Farewell::Close(1008, "token expired".into()),
+            other => other.into(),
         }
     }
 }

@@ -3,7 +3,7 @@ use crate::audience::{Audience, Rights, Role, Sight};
 use crate::dialect::{Dialect, Heard};
 use crate::event::{Entry, Operation, Position, Reason, ResourceEvent, Stamp, Timestamp};
 use crate::files::message::{About, Message, Operation as Happened};
-use crate::message::{Address, Goodbye, Notice, Shape, Transition};
+use crate::message::{Address, Farewell, Goodbye, Notice, Shape, Transition};
 use serde_json::{Value, json};
 
 fn entry(message: Message, rights: Rights) -> Entry {
@@ -96,6 +96,6 @@ fn whatever_clients_say_is_dropped() {
     for text in ["", "{", "null", r#"{"handler":"watch"}"#] {
         assert!(matches!(Files.decode(&"".into(), text), Heard::Nothing), "{text}");
     }
-    assert_eq!(Files.goodbye(Goodbye::Expired), (1008, "token expired"));
-    assert_eq!(Files.goodbye(Goodbye::Slow).0, 1013);
+    assert_eq!(Files.goodbye(Goodbye::Expired), Farewell::Close(1008, "token expired".into()));
+    assert!(matches!(Files.goodbye(Goodbye::Slow), Farewell::Close(1013, _)));
 }

@@ -16,6 +16,8 @@ use crate::door::{Admission, Asking, Door};
 use crate::event::{Position, Timestamp};
 use crate::message::{Address, Initial, Page, View, Watch};
 use crate::session::{Opening, Terms};
+use crate::shard::{Keepalive, Manners};
+use crate::talk::Watching;
 use crate::viewer::Viewer;
 use async_trait::async_trait;
 use axum::body::Body;
@@ -42,6 +44,8 @@ pub struct FilesDoor {
     /// The resource of what is told.
     pub messages: Arc<str>,
     pub terms: Arc<Terms>,
+    /// Between two pings; `None`: never, and then nobody is given up for being silent.
+    pub ping: Option<Duration>,
 }
 
 #[async_trait]
@@ -70,13 +74,10 @@ impl Door for FilesDoor {
         let address = Address { channel: "/files".into(), reference: None };
         let watch = watch(&heard, &query);
         let opening = Opening { address, resource: self.messages.clone(), watch, sight: Some(sight) };
-        Ok(Admission {
-            pass,
-            terms: self.terms.clone(),
-            channel: "".into(),
-            opening: Some(opening),
-            max_message: MAX_MESSAGE,
-        })
+        let start = Watching::start(pass, self.terms.clone(), "".into(), Some(opening));
+        let keepalive = self.ping.map(|ping| Keepalive { ping: Some(ping), silence: Some(SILENCE) });
+        let manners = Manners { keepalive, ..Manners::default() };
+        Ok(Admission { start, manners, max_message: MAX_MESSAGE })
     }
 }
 

@@ -13,7 +13,7 @@ mod revision;
 mod tests;
 
 use crate::audience::{Audience, Rights};
-use crate::event::{Mark, Offset, Operation, ResourceEvent};
+use crate::event::{Entry, Mark, Offset, Operation, ResourceEvent};
 use crate::files::echo::Echo;
 use crate::files::known::{Known, KnownFile, KnownMedia};
 use crate::files::message::Message;
@@ -189,7 +189,7 @@ impl Replica for FilesReplica {
         }
     }
 
-    fn published(&mut self, upto: Offset) {
+    fn published(&mut self, _entries: &[Arc<Entry>], upto: Offset) {
         self.echo.logged(self.seen.drain(..), upto);
     }
 }

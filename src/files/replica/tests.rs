@@ -249,7 +249,7 @@ async fn a_writer_hears_when_its_rows_were_published() {
     let mut world = World::new(AccessTo::Affected);
     let mut pending = world.echo.register("c1".into(), 1);
     world.create(Part::Files, "S1", space("u1", json!({"_change": {"n": "c1"}})));
-    world.replica.published(42);
+    world.replica.published(&[], 42);
     assert_eq!(pending.logged().await, Some(42));
 }
 

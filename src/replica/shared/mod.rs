@@ -15,7 +15,7 @@ pub use table::Table;
 pub use view::View;
 
 use crate::audience::Audience;
-use crate::event::{Mark, Offset, Operation, ResourceEvent, Stamp, Timestamp};
+use crate::event::{Entry, Mark, Offset, Operation, ResourceEvent, Stamp, Timestamp};
 use crate::filter::Path;
 use crate::query::Row;
 use crate::replica::shared::table::Shift;
@@ -128,7 +128,7 @@ impl Replica for Shared {
         out.extend(ended.into_iter().map(|shift| self.told(shift, now, Stamp::None)));
     }
 
-    fn published(&mut self, upto: Offset) {
+    fn published(&mut self, _entries: &[Arc<Entry>], upto: Offset) {
         self.view.change().publish(upto);
         self.view.tell();
     }

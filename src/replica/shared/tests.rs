@@ -191,7 +191,7 @@ async fn a_list_is_of_one_offset_and_waits_until_the_log_has_what_it_needs() {
     let reading = tokio::spawn(async move { view.read(&marks, |table| table.rows(&sight("ann", &[]))).await });
     tokio::task::yield_now().await;
     assert!(!reading.is_finished());
-    shared.published(9);
+    shared.published(&[], 9);
     shared.reached(&"db".into(), &Mark::Offset(6));
     let (rows, offset) = reading.await.unwrap();
     assert_eq!((ids(rows), offset), (vec!["d2".to_owned()], 9));
