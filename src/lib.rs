@@ -164,6 +164,7 @@ pub mod pump;
 pub mod query;
 pub mod reading;
 pub mod record;
+pub mod relay;
 pub mod replica;
 pub mod resource;
 pub mod server;

@@ -1,7 +1,10 @@
 //! The one place that names concrete parts and puts them together. `main` and the tests both use it.
 
+mod cells;
 mod demo;
 mod files;
+mod jac;
+mod misakey;
 mod mongodb;
 mod operate;
 mod parts;

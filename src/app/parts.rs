@@ -1,7 +1,10 @@
 //! The concrete parts that a configuration asks for, opened and connected.
 
+use crate::app::cells::Cells;
 use crate::app::files::FileStore;
 use crate::app::in_source;
+use crate::app::jac::Jac;
+use crate::app::misakey::Misakey;
 use crate::app::mongodb as mongo;
 use crate::app::postgres::Database;
 use crate::app::rabbitmq;
@@ -106,7 +109,7 @@ pub async fn open(config: &Config) -> Result<Parts> {
     }
     check_aliases(config, &opened.served)?;
     let mut replicas = shared::replicas(config, &mut opened.served, &*log)?;
-    let services = services(config, &mut opened)?;
+    let services = services(config, &mut opened).await?;
     for one in opened.served {
         let name = one.resource.name.clone();
         if !catalog.add(one) {
@@ -132,10 +135,19 @@ pub async fn open(config: &Config) -> Result<Parts> {
 }
 
 /// The dialects with parts of their own, with the resources that these add.
-fn services(config: &Config, opened: &mut Opened) -> Result<Vec<Box<dyn Service>>> {
+async fn services(config: &Config, opened: &mut Opened) -> Result<Vec<Box<dyn Service>>> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();
     for files in &config.files {
         services.push(Box::new(FileStore::open(files, config, opened)?));
+    }
+    for cells in &config.cells {
+        services.push(Box::new(Cells::open(cells, config, opened).await?));
+    }
+    for misakey in &config.misakey {
+        services.push(Box::new(Misakey::open(misakey, config, opened).await?));
+    }
+    for jac in &config.jac {
+        services.push(Box::new(Jac::open(jac, config, opened).await?));
     }
     Ok(services)
 }

@@ -7,10 +7,13 @@
 
 mod access;
 mod address;
+mod cells;
 mod check;
 mod feeds;
 mod files;
 mod identity;
+mod jac;
+mod misakey;
 mod mistakes;
 mod monorail;
 mod reader;
@@ -24,8 +27,11 @@ mod value;
 
 pub use access::SharedBy;
 pub use address::{Product, redacted};
+pub use cells::Cells;
 pub use feeds::{Exchange, Follow, Queue, Records, Rows};
 pub use files::Files;
+pub use jac::Jac;
+pub use misakey::Misakey;
 pub use mistakes::{Mistake, Mistakes, Place};
 pub use monorail::{Initial, Monorail, Mq};
 pub use resources::{Channel, Dialect, Resource};
@@ -59,6 +65,10 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// The file stores among the channels.
     pub files: Vec<Files>,
+    /// The channels of the other dialects.
+    pub cells: Vec<Cells>,
+    pub misakey: Vec<Misakey>,
+    pub jac: Vec<Jac>,
     pub monorail: Monorail,
     /// How credentials are verified; `None`: there are none.
     pub auth: Option<auth::Settings>,
@@ -192,15 +202,32 @@ impl Config {
         let mut resources: Vec<_> = resources.map(|(name, table)| Resource::read(name, table, &surroundings)).collect();
         monorail.mq.add_to(&mut resources, &surroundings, reader);
         let (mut channels, mut files) = (Vec::new(), Vec::new());
+        let (mut cells, mut misakey, mut jac) = (Vec::new(), Vec::new(), Vec::new());
         for (path, table) in root.named("channels") {
             match table.get("dialect", |value| value.choice(&DIALECTS)) {
                 Some(Dialect::Files) => files.push(Files::read(path, table)),
+                Some(Dialect::Cells) => cells.push(Cells::read(path, table)),
+                Some(Dialect::Misakey) => misakey.push(Misakey::read(path, table)),
+                Some(Dialect::Jac) => jac.push(Jac::read(path, table)),
                 _ => channels.extend(Channel::read(path, table)),
             }
         }
         root.finish();
         let sources = sources.into_iter().filter_map(|(source, _)| source).collect();
-        Config { arguments: String::new(), server, log, sources, resources, channels, files, monorail, auth }
+        Config {
+            arguments: String::new(),
+            server,
+            log,
+            sources,
+            resources,
+            channels,
+            files,
+            cells,
+            misakey,
+            jac,
+            monorail,
+            auth,
+        }
     }
 }
 

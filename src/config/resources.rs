@@ -49,10 +49,19 @@ pub struct Channel {
 pub enum Dialect {
     Monorail,
     Files,
+    Cells,
+    Misakey,
+    Jac,
 }
 
 /// The words for them.
-pub(super) const DIALECTS: [(&str, Dialect); 2] = [("monorail", Dialect::Monorail), ("files", Dialect::Files)];
+pub(super) const DIALECTS: [(&str, Dialect); 5] = [
+    ("monorail", Dialect::Monorail),
+    ("files", Dialect::Files),
+    ("cells", Dialect::Cells),
+    ("misakey", Dialect::Misakey),
+    ("jac", Dialect::Jac),
+];
 
 /// How many lines are kept where nothing is said.
 const KEEP: usize = 10_000;

@@ -244,7 +244,7 @@ fn contradictions_are_mistakes() {
             "there is no resource \"node\"; did you mean \"nodes\"?",
         ),
         ("[resources.a]\n[channels.a]\nresource = \"a\"", "begins with \"/\""),
-        ("[channels.\"/a\"]\ndialect = \"cells\"", "one of \"monorail\", \"files\" is wanted"),
+        ("[channels.\"/a\"]\ndialect = \"rest\"", "one of \"monorail\", \"files\", \"cells\""),
         ("[resources.\"a/b\"]", "stands in paths"),
         ("monorail.write_timeout = \"0s\"", "must not be zero"),
         ("[auth]", "auth.jwt.algorithm: is missing"),
