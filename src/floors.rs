@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 19] = [
     &["catalog", "hub", "supervise"],
     &["pump", "shard"],
     &["session"],
-    &["talk"],
+    &["broadcast", "talk"],
     &["cells", "jac", "misakey"],
     &["api", "handshake"],
     &["door"],

@@ -78,7 +78,7 @@
 //! - File stores: [`files`] has rows, roles and what is told of a change, for the dialect and the API of that name
 //! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`replica`] what the pump knows
 //!   of other records · [`pump`] · [`mailbox`] · [`shard`] · [`session`] ·
-//!   [`talk`]
+//!   [`talk`] · [`broadcast`] what an operator says
 //! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`]
 //!   and [`mongodb`] what both need of these · [`pairs`] and [`record`] what the disk holds · [`catalog`] what is served
 //! - The wire: [`frame`] · [`wire`] · [`handshake`] · [`door`] lets sockets in · [`dialect`] · [`patch`] · [`connection`] ·
@@ -127,6 +127,7 @@ pub mod app;
 pub mod audience;
 pub mod auth;
 pub mod bench;
+pub mod broadcast;
 pub mod catalog;
 pub mod cli;
 pub mod config;

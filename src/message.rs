@@ -176,6 +176,10 @@ pub enum Notice<'a> {
         position: Position,
     },
     Refused(&'a Refusal),
+    /// What an operator says: JSON, or any text.
+    Announced {
+        data: &'a str,
+    },
 }
 
 /// Which of the few texts of an entry a viewer is told, in the dialect's own numbering.

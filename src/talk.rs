@@ -2,11 +2,13 @@
 
 use crate::auth::Pass;
 use crate::dialect::Heard;
-use crate::event::{Offset, Reason};
-use crate::message::{Farewell, Goodbye};
+use crate::event::{Offset, Reason, Timestamp};
+use crate::frame;
+use crate::message::{Address, Farewell, Goodbye, Notice};
 use crate::session::{Opening, Session, Terms};
-use crate::shard::{Owner, Shard, SocketId, WatchId};
+use crate::shard::{Owner, Shard, SocketId, Visitor, WatchId};
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub struct Watching {
     terms: Arc<Terms>,
     /// What its coming in asks for by itself, until that is done.
     opening: RefCell<Option<Opening>>,
+    opened: Timestamp,
 }
 
 impl Watching {
@@ -52,7 +55,8 @@ impl Watching {
         Box::new(move |shard| {
             let session = Session::new(pass, terms.clone(), shard.clone());
             let opening = RefCell::new(opening);
-            Rc::new(Watching { session, shard: shard.clone(), channel, terms, opening })
+            let (shard, opened) = (shard.clone(), Timestamp::now());
+            Rc::new(Watching { session, shard, channel, terms, opening, opened })
         })
     }
 }
@@ -97,5 +101,15 @@ impl Owner for Watching {
 
     fn goodbye(&self, goodbye: Goodbye) -> Farewell {
         self.session.goodbye(goodbye)
+    }
+
+    fn visitor(&self) -> Option<Visitor> {
+        Some(self.session.visitor(&self.channel, self.opened))
+    }
+
+    fn announcement(&self, data: &str) -> Option<Bytes> {
+        let address = Address { channel: self.channel.clone(), reference: None };
+        let text = self.terms.dialect.encode(&address, &Notice::Announced { data })?;
+        Some(frame::text(text.as_bytes()))
     }
 }

@@ -1,5 +1,6 @@
 //! Resources over plain HTTP: read, and where the configuration says so, written.
 
+pub mod admin;
 pub mod admit;
 mod answer;
 mod asked;

@@ -37,6 +37,13 @@ impl Problem {
         Problem { header: Some(header), ..Problem::new(status, code, format!("{denied}.")) }
     }
 
+    /// 401: what only an operator may do.
+    pub fn not_the_operator() -> Problem {
+        let header = Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        let message = "this needs the operator's token.";
+        Problem { header, ..Problem::new(StatusCode::UNAUTHORIZED, "E_UNAUTHORIZED", message) }
+    }
+
     /// 403: an anonymous write from a page of another site.
     pub fn foreign_origin() -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "E_ORIGIN", "a page of another origin needs a token to write.")

@@ -1,5 +1,6 @@
 //! The one place that names concrete parts and puts them together. `main` and the tests both use it.
 
+mod admin;
 mod cells;
 mod demo;
 mod files;

@@ -1,5 +1,6 @@
 //! The concrete parts that a configuration asks for, opened and connected.
 
+use crate::app::admin::Admin;
 use crate::app::cells::Cells;
 use crate::app::files::FileStore;
 use crate::app::in_source;
@@ -137,6 +138,9 @@ pub async fn open(config: &Config) -> Result<Parts> {
 /// The dialects with parts of their own, with the resources that these add.
 async fn services(config: &Config, opened: &mut Opened) -> Result<Vec<Box<dyn Service>>> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();
+    if let Some(admin) = &config.admin {
+        services.push(Box::new(Admin::open(admin)?));
+    }
     for files in &config.files {
         services.push(Box::new(FileStore::open(files, config, opened)?));
     }

@@ -16,6 +16,7 @@ pub(super) fn check(config: &Config, reader: &Reader<'_>) {
     rules(config, reader);
     sharing(config, reader);
     log(config, reader);
+    config.admin.iter().for_each(|admin| admin.check(&config.resources, reader));
     config.files.iter().for_each(|files| files.check(&config.resources, has_auth(config, reader), reader));
 }
 

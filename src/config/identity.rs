@@ -184,7 +184,8 @@ fn throttle(table: Section<'_>) -> ThrottleSettings {
 }
 
 /// A secret, or a public key in PEM: as it is, from a variable, or in a file.
-fn secret(table: &Section<'_>, [plain, variable, file]: [&'static str; 3]) -> Option<Secret> {
+/// A secret under one of three keys; more than one is noted.
+pub(super) fn secret(table: &Section<'_>, [plain, variable, file]: [&'static str; 3]) -> Option<Secret> {
     let from_variable = |name: String| {
         let given = table.reader().variable(&name).filter(|text| !text.is_empty());
         given.map(Secret::new).ok_or_else(|| format!("the variable {name} is not set"))

@@ -7,6 +7,7 @@
 
 mod access;
 mod address;
+mod admin;
 mod cells;
 mod check;
 mod feeds;
@@ -27,6 +28,7 @@ mod value;
 
 pub use access::SharedBy;
 pub use address::{Product, redacted};
+pub use admin::Admin;
 pub use cells::Cells;
 pub use feeds::{Exchange, Follow, Queue, Records, Rows};
 pub use files::Files;
@@ -72,6 +74,8 @@ pub struct Config {
     pub monorail: Monorail,
     /// How credentials are verified; `None`: there are none.
     pub auth: Option<auth::Settings>,
+    /// What an operator may do; `None`: nothing.
+    pub admin: Option<Admin>,
 }
 
 /// What stands over the file: the environment, and what the command line says. Not for `Debug`: it is full of
@@ -191,6 +195,7 @@ impl Config {
         let auth_table = root.section("auth");
         let has_auth = auth_table.is_there();
         let auth = identity::read(auth_table);
+        let admin = Admin::read(root.section("admin"));
         let monorail = Monorail::read(root.section("monorail"), has_auth);
         // A source with a mistake is still a source that resources may name.
         let names: Vec<_> = sources
@@ -227,6 +232,7 @@ impl Config {
             jac,
             monorail,
             auth,
+            admin,
         }
     }
 }

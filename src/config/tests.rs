@@ -27,7 +27,7 @@ fn assert_mistake(text: &str, wanted: &str) {
 
 #[test]
 fn the_example_names_every_key_and_is_in_order() {
-    let overrides = variables(&[("JWT_SECRET", "s")]);
+    let overrides = variables(&[("JWT_SECRET", "s"), ("OPERATOR_TOKEN", "s")]);
     let reader = Reader::new("tidings.example.toml", EXAMPLE, &overrides);
     let table = reader.parse();
     Config::read(&reader, &table);
@@ -44,7 +44,7 @@ fn the_example_names_every_key_and_is_in_order() {
 
 #[test]
 fn the_example_shows_the_defaults() {
-    let example = Config::from_text("e", EXAMPLE, &variables(&[("JWT_SECRET", "s")])).unwrap();
+    let example = Config::from_text("e", EXAMPLE, &variables(&[("JWT_SECRET", "s"), ("OPERATOR_TOKEN", "s")])).unwrap();
     let bare = Config::embedded_default();
     assert_eq!(format!("{:?}", example.server), format!("{:?}", bare.server));
     assert_eq!(format!("{:?}", example.log), format!("{:?}", bare.log));
@@ -98,7 +98,14 @@ fn the_settings_that_the_example_leaves_out_are_settings_too() {
         if line.contains("client_secret") {
             text = text.replace("#introspection.client_id =", "introspection.client_id =");
         }
-        let secrets = [("JWT_SECRET", "s"), ("JWT_SECRET_BEFORE", "s"), ("INTROSPECTION_SECRET", "s")];
+        if line.starts_with("#token") {
+            text = text.replace("\ntoken_env", "\n#token_env");
+        }
+        if line.contains("broadcasts") {
+            text.push_str("\n[resources.announcements]\nsource = \"embedded\"");
+        }
+        let secrets =
+            [("JWT_SECRET", "s"), ("JWT_SECRET_BEFORE", "s"), ("INTROSPECTION_SECRET", "s"), ("OPERATOR_TOKEN", "s")];
         Config::from_text("e", &text, &variables(&secrets)).unwrap_or_else(|said| panic!("{line}: {said}"));
     }
 }

@@ -51,6 +51,7 @@ impl Dialect for Events {
             // Only the id is taken note of.
             Notice::Progress { position, time } => format!(": {time}\nid: {position}\n\n"),
             Notice::Refused(refusal) => event("refused", None, &refused(refusal)),
+            Notice::Announced { data } => event("announced", None, data),
             _ => return None,
         })
     }

@@ -22,11 +22,11 @@ use crate::auth::{Lease, Pass};
 use crate::catalog::{Catalog, Served};
 use crate::dialect::Dialect;
 use crate::error::{Error, Kind};
-use crate::event::{Offset, Reason};
+use crate::event::{Offset, Reason, Timestamp};
 use crate::frame;
 use crate::message::{Action, Address, Asked, Code, Farewell, Goodbye, Notice, Refusal, Request, Watch};
 use crate::session::subscription::{Number, Subscription, Way};
-use crate::shard::{Owner, Shard, SocketId, WatchId};
+use crate::shard::{Owner, Shard, SocketId, Visitor, WatchId};
 use crate::viewer::Viewer;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -185,6 +185,26 @@ impl Session {
     fn tell(&self, address: &Address, notice: &Notice<'_>) {
         if let Some(text) = self.terms.dialect.encode(address, notice) {
             self.shard.send(self.socket.get(), &frame::text(text.as_bytes()));
+        }
+    }
+
+    /// Who this is, as an operator may know it, on a channel since then.
+    pub fn visitor(&self, channel: &Arc<str>, opened: Timestamp) -> Visitor {
+        let (viewer, state) = (self.viewer.borrow(), self.state.borrow());
+        let mut watching: Vec<Arc<str>> = Vec::new();
+        for one in &state.subscriptions {
+            if !watching.contains(&one.served.resource.name) {
+                watching.push(one.served.resource.name.clone());
+            }
+        }
+        Visitor {
+            id: self.id.to_string().into(),
+            dialect: self.terms.dialect.name(),
+            channel: channel.clone(),
+            watching,
+            subject: viewer.subject.clone(),
+            roles: viewer.roles.clone(),
+            opened,
         }
     }
 

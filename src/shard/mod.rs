@@ -13,10 +13,12 @@ mod peer;
 mod pings;
 mod socket;
 mod sockets;
+mod visitor;
 
 pub use extras::Extras;
 pub use manners::{Keepalive, Manners, Waiting};
 pub use peer::{Peer, hand_out};
+pub use visitor::Visitor;
 
 use crate::event::{Offset, Reason};
 use crate::hub::{GroupId, Hub, Publication, ShardId};
@@ -28,6 +30,7 @@ use crate::shard::members::{Member, Retired};
 use crate::shard::socket::Socket;
 use crate::shard::sockets::Sockets;
 use crate::wire::Wire;
+use bytes::Bytes;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -82,6 +85,16 @@ pub trait Owner {
     fn goodbye(&self, goodbye: Goodbye) -> Farewell {
         goodbye.into()
     }
+
+    /// Who the client is, as an operator may know it; `None`: nobody.
+    fn visitor(&self) -> Option<Visitor> {
+        None
+    }
+
+    /// The frame that tells the client what an operator says; `None` when its dialect has no way to say it.
+    fn announcement(&self, _data: &str) -> Option<Bytes> {
+        None
+    }
 }
 
 struct State {
@@ -127,6 +140,13 @@ impl Handle {
     /// Runs something on the shard's thread. Returns whether the shard is still there.
     pub fn run(&self, command: impl FnOnce(&Rc<Shard>) + Send + 'static) -> bool {
         self.commands.send(Box::new(command)).is_ok()
+    }
+
+    /// Runs something on the shard's thread and tells what it says; `None` when the shard is no longer there.
+    pub async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Rc<Shard>) -> T + Send + 'static) -> Option<T> {
+        let (sender, answer) = oneshot::channel();
+        self.run(move |shard| _ = sender.send(question(shard)));
+        answer.await.ok()
     }
 
     /// Completes once everything up to this offset was handed to its live sockets. One that is told from the log is

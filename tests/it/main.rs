@@ -25,6 +25,7 @@ mod mongodb_source;
 mod mongodb_store;
 mod mongodb_write;
 mod monorail;
+mod operator_broadcast;
 mod operator_install;
 mod operator_mistakes;
 mod operator_slot;

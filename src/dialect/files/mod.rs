@@ -43,6 +43,7 @@ impl Dialect for Files {
                 event(message_of(entry.event.after.as_ref()?)?.clone(), *variant, position.as_ref())
             }
             Notice::Resumed { position, broken } => Some(resumed(position, *broken)),
+            Notice::Announced { data } => Some((*data).to_owned()),
             _ => None,
         }
     }

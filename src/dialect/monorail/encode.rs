@@ -12,6 +12,7 @@ use crate::query::Row;
 /// Writes one message; `None` is silence.
 pub fn encode(address: &Address, notice: &Notice<'_>) -> Option<String> {
     let out = match notice {
+        Notice::Announced { data } => return Some((*data).to_owned()),
         Notice::Session { id } => Draft::new("session", 0).text("id", id),
         Notice::List { rows, position } => list(address, rows).position(position.as_ref()),
         Notice::Found { row } => found(address, row),
