@@ -5,8 +5,7 @@ use crate::app::{App, Signals, end};
 use crate::auth::{Claims, Mint};
 use crate::catalog::Catalog;
 use crate::config::{Config, Product, Records, Source};
-use crate::demo::files;
-use crate::demo::{self, DemoWrite, Existing, RESOURCES};
+use crate::demo::{self, DemoWrite, Existing, RESOURCES, Scene, Simulation};
 use crate::error::{Error, Kind, Result};
 use crate::event::Timestamp;
 use crate::mongodb as mongo;
@@ -34,6 +33,8 @@ pub struct Demo {
     pub existing: Existing,
     /// Whether it serves what it writes, or somebody else does.
     pub serves: bool,
+    /// Whether the other protocols have somebody at work, too.
+    pub has_scenes: bool,
 }
 
 /// Lets the data centre live until the program is asked to end.
@@ -53,8 +54,10 @@ pub async fn demo(demo: Demo) -> Result<()> {
         let mut simulation = simulation;
         return live(move |now| simulation.step(now), parts.catalog, &mut signals).await;
     }
+    let token = tokens(&demo.config)?;
+    let mut scenes = if demo.has_scenes { demo::scenes() } else { Vec::new() };
     let app = App::start(demo.config).await?;
-    let mut simulation = match demo::furnish(&app.catalog, demo.existing).await {
+    let mut simulation = match furnish(&app.catalog, demo.existing, &mut scenes).await {
         Ok(simulation) => simulation,
         Err(error) => {
             app.stop().await;
@@ -63,41 +66,33 @@ pub async fn demo(demo: Demo) -> Result<()> {
     };
     let program = std::env::args().next().unwrap_or_else(|| "tidings".to_owned());
     // Nobody has to read it.
-    let _ = io::stdout().write_all(demo::welcome(&program, &app.address().to_string()).as_bytes());
-    let outcome = live(move |now| simulation.step(now), app.catalog.clone(), &mut signals).await;
+    let welcome = demo::welcome(&program, &app.address().to_string(), &scenes, token);
+    let _ = io::stdout().write_all(welcome.as_bytes());
+    let step = move |now| {
+        let mut writes = simulation.step(now);
+        scenes.iter_mut().for_each(|scene| writes.extend(scene.step(now)));
+        writes
+    };
+    let outcome = live(step, app.catalog.clone(), &mut signals).await;
     end(app, signals).await.and(outcome)
 }
 
-/// Lets a team share files until the program is asked to end.
-///
-/// # Errors
-/// As [`App::start`].
-pub async fn demo_files(config: Config) -> Result<()> {
-    let signals = Signals::hear()?;
-    let missing = || Error::new(Kind::Internal, "the demo has no credentials");
-    let mint = Mint::new(config.auth.as_ref().ok_or_else(missing)?)?;
+/// What gives away tokens that are good for a day; where there are no credentials, empty ones.
+fn tokens(config: &Config) -> Result<impl Fn(&str) -> String + use<>> {
+    let mint = config.auth.as_ref().map(Mint::new).transpose()?;
     let now = Timestamp::now().0 / 1000;
-    let token = |subject: &str| {
+    Ok(move |subject: &str| {
         let claims = Claims { subject: subject.to_owned(), lifetime: DAY, ..Claims::default() };
-        Ok((subject.to_owned(), mint.sign(&claims, now)?))
-    };
-    let tokens = files::USERS.iter().map(|(user, _)| token(user)).collect::<Result<Vec<_>>>()?;
-    let app = App::start(config).await?;
-    let outcome = share_files(&app, &tokens, signals).await;
-    match outcome {
-        Ok(signals) => end(app, signals).await,
-        Err(error) => {
-            app.stop().await;
-            Err(error)
-        }
-    }
+        mint.as_ref().and_then(|mint| mint.sign(&claims, now).ok()).unwrap_or_default()
+    })
 }
 
-async fn share_files(app: &App, tokens: &[(String, String)], mut signals: Signals) -> Result<Signals> {
-    let mut team = files::furnish(&app.catalog).await?;
-    let _ = io::stdout().write_all(files::welcome(&app.address().to_string(), tokens).as_bytes());
-    live(move |now| team.step(now), app.catalog.clone(), &mut signals).await?;
-    Ok(signals)
+async fn furnish(catalog: &Catalog, existing: Existing, scenes: &mut [Box<dyn Scene>]) -> Result<Simulation> {
+    let simulation = demo::furnish(catalog, existing).await?;
+    for scene in scenes {
+        demo::write(catalog, scene.seeds(Timestamp::now())).await?;
+    }
+    Ok(simulation)
 }
 
 /// Writes until the program is asked to end.

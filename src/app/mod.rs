@@ -15,7 +15,7 @@ mod service;
 mod shared;
 mod web;
 
-pub use demo::{Demo, demo, demo_files};
+pub use demo::{Demo, demo};
 pub use operate::{check, sql_install, sql_print, sql_remove};
 
 use crate::app::service::Ground;

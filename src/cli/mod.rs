@@ -98,10 +98,7 @@ impl Command {
     fn run(self, overrides: Overrides) -> Result<ExitCode> {
         match self {
             Command::Serve(serve) => block_on(app::serve(serve.config(overrides)?))??,
-            Command::Demo(demo) => match demo.files()? {
-                Some(config) => block_on(app::demo_files(config))??,
-                None => block_on(app::demo(demo.read(overrides)?))??,
-            },
+            Command::Demo(demo) => block_on(app::demo(demo.read(overrides)?))??,
             Command::Check(check) => {
                 let is_well = block_on(app::check(&check.config(overrides)?, &mut io::stdout()))??;
                 return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(TO_FIX) });

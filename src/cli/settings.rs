@@ -55,9 +55,6 @@ pub struct Demo {
     /// Only write, where another Tidings serves
     #[arg(long, requires = "config")]
     write_only: bool,
-    /// A team that shares files, in place of the data centre
-    #[arg(long, conflicts_with = "config")]
-    files: bool,
 }
 
 /// `tidings check`.
@@ -118,20 +115,6 @@ impl Serve {
 }
 
 impl Demo {
-    /// The configuration of a demo of files, if that is wanted.
-    ///
-    /// # Errors
-    /// `Configuration`, with everything that is wrong.
-    pub fn files(&self) -> Result<Option<Config>> {
-        if !self.files {
-            return Ok(None);
-        }
-        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        let variables = [(demo::files::SECRET.to_owned(), secret)].into();
-        let overrides = Overrides { variables, options: self.options(), ..Overrides::default() };
-        Ok(Some(Config::from_text("demo", demo::files::config_text(), &overrides)?))
-    }
-
     fn options(&self) -> Vec<(&'static str, &'static str, String)> {
         self.listen.iter().map(|listen| ("server.listen", "--listen", listen.clone())).collect()
     }
@@ -145,15 +128,17 @@ impl Demo {
         let (config, existing) = match &self.config {
             // Another configuration may be in the environment; the demo without a file is none's.
             None => {
-                let overrides = Overrides { options, ..Overrides::default() };
-                (Config::from_text("demo", demo::config_text(), &overrides)?, Existing::Removed)
+                let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+                let variables = [(demo::SECRET.to_owned(), secret)].into();
+                let overrides = Overrides { variables, options, ..Overrides::default() };
+                (Config::from_text("demo", &demo::config_text(), &overrides)?, Existing::Removed)
             }
             Some(path) => {
                 let existing = if self.wipe { Existing::Removed } else { Existing::Kept };
                 (Config::from_file(path, &Overrides { options, ..overrides })?, existing)
             }
         };
-        Ok(app::Demo { config, existing, serves: !self.write_only })
+        Ok(app::Demo { config, existing, serves: !self.write_only, has_scenes: self.config.is_none() })
     }
 }
 

@@ -2,9 +2,7 @@
 //!
 //! Its changes are plain writes of rows, as another program would make them.
 
-use crate::catalog::Catalog;
-use crate::demo::{DemoWrite, write};
-use crate::error::Result;
+use crate::demo::{DemoWrite, Hint, Scene};
 use crate::event::Timestamp;
 use crate::store::Write;
 use rand::rngs::StdRng;
@@ -12,11 +10,8 @@ use rand::{Rng, RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
-/// The variable that the configuration takes the secret from.
-pub const SECRET: &str = "DEMO_SECRET";
-
 /// The users, by key and name. The first one owns everything, the second may write, the last one comes and goes.
-pub const USERS: [(&str, &str); 3] = [("ann", "Ann Archer"), ("bob", "Bob Baker"), ("cleo", "Cleo Clark")];
+const USERS: [(&str, &str); 3] = [("ann", "Ann Archer"), ("bob", "Bob Baker"), ("cleo", "Cleo Clark")];
 
 /// The keys of what stays, so that examples can name it.
 const SPACE: &str = "northwind";
@@ -35,66 +30,22 @@ pub struct Team {
     round: u64,
 }
 
-/// The configuration that the demo runs with.
-pub fn config_text() -> &'static str {
-    include_str!("files.toml")
-}
-
-/// Makes the users, a space, its projects, who has access to them, and contents.
-///
-/// # Errors
-/// When a store fails.
-pub async fn furnish(catalog: &Catalog) -> Result<Team> {
-    let mut team =
-        Team { chance: StdRng::from_rng(&mut rand::rng()), projects: VecDeque::new(), is_shared: true, round: 0 };
-    let now = Timestamp::now();
-    let mut writes: Vec<DemoWrite> =
-        USERS.iter().map(|(key, name)| put("users", key, json!({"key": key, "name": name}))).collect();
-    let space = file(SPACE, "Core#Space", "Northwind", &[], now);
-    writes.push(put("files", SPACE, space));
-    for (seq, (user, role)) in [("bob", "writer"), ("cleo", "reader")].into_iter().enumerate() {
-        writes.push(put("file_permissions", user, permission(user, role, seq)));
+impl Scene for Team {
+    /// Makes the users, a space, its projects, who has access to them, and contents.
+    fn seeds(&mut self, now: Timestamp) -> Vec<DemoWrite> {
+        let mut writes: Vec<DemoWrite> =
+            USERS.iter().map(|(key, name)| put("users", key, json!({"key": key, "name": name}))).collect();
+        let space = file(SPACE, "Core#Space", "Northwind", &[], now);
+        writes.push(put("files", SPACE, space));
+        for (seq, (user, role)) in [("bob", "writer"), ("cleo", "reader")].into_iter().enumerate() {
+            writes.push(put("file_permissions", user, permission(user, role, seq)));
+        }
+        writes.extend(project(PROJECT, "Orders", now));
+        writes.extend(self.new_project(now));
+        writes
     }
-    writes.extend(project(PROJECT, "Orders", now));
-    writes.extend(team.new_project(now));
-    write(catalog, writes).await?;
-    Ok(team)
-}
 
-/// What is printed at the start: whom a token is for, and what can be done with it.
-pub fn welcome(address: &str, tokens: &[(String, String)]) -> String {
-    let token = |place: usize| tokens.get(place).map(|(_, token)| token.as_str()).unwrap_or_default();
-    let names: String = tokens.iter().map(|(name, token)| format!("  {name:<10}  {token}\n")).collect();
-    format!(
-        r#"A team shares files. Whoever has access hears what happens: http://{address}/files
-
-Tokens, good for a day:
-{names}
-Try in another terminal:
-
-  # what ann owns, and what others have given to bob
-  curl -H 'Authorization: Bearer {ann}' http://{address}/files
-  curl -H 'Authorization: Bearer {bob}' http://{address}/shared
-
-  # one change that everybody hears who may see the file
-  curl -X PATCH -H 'Authorization: Bearer {ann}' http://{address}/files/{PROJECT} \
-       -d '{{"id":"1","app":"curl","appVersion":"1","patch":[{{"op":"add","path":"/labels","value":["seen"]}}]}}'
-
-Any WebSocket client hears events as soon as it is connected:
-
-  ws://{address}/files?token={bob}
-  ws://{address}/files/{PROJECT}?alt=media&token={bob}
-
-Ctrl-C ends it.
-"#,
-        ann = token(0),
-        bob = token(1),
-    )
-}
-
-impl Team {
-    /// Whatever happens next.
-    pub fn step(&mut self, now: Timestamp) -> Vec<DemoWrite> {
+    fn step(&mut self, now: Timestamp) -> Vec<DemoWrite> {
         self.round += 1;
         match self.chance.random_range(0..10) {
             0 => self.share(now),
@@ -109,6 +60,18 @@ impl Team {
                 vec![merge("file_media", PROJECT, requests)]
             }
         }
+    }
+
+    fn talk(&self) -> Hint {
+        let path = format!("/files/{PROJECT}?alt=media&token={{bob}}");
+        Hint { dialect: "files", path, say: String::new() }
+    }
+}
+
+impl Team {
+    /// Nobody has done anything yet.
+    pub fn new() -> Team {
+        Team { chance: StdRng::from_rng(&mut rand::rng()), projects: VecDeque::new(), is_shared: true, round: 0 }
     }
 
     /// The last user is given access to the space, or loses it.

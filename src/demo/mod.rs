@@ -8,10 +8,10 @@ mod simulation;
 mod tests;
 mod workflow;
 
-use run::write;
-pub use run::{Existing, furnish, run};
+pub use run::{Existing, furnish, run, write};
 pub use simulation::Simulation;
 
+use crate::event::Timestamp;
 use crate::store::Write;
 
 /// The resources that the simulation writes, those that others refer to first.
@@ -25,13 +25,51 @@ pub struct DemoWrite {
     pub write: Write,
 }
 
+/// The variable that the configuration takes the secret of its tokens from.
+pub const SECRET: &str = "DEMO_SECRET";
+
+/// One of the protocols of the demo, with somebody at work behind it.
+pub trait Scene: Send {
+    /// What is there at the beginning.
+    fn seeds(&mut self, now: Timestamp) -> Vec<DemoWrite>;
+
+    /// Whatever happens next.
+    fn step(&mut self, now: Timestamp) -> Vec<DemoWrite>;
+
+    /// How to talk to it.
+    fn talk(&self) -> Hint;
+}
+
+/// How a newcomer talks to one of the protocols. In its texts `{NAME}` stands for a token of the subject NAME.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    pub dialect: &'static str,
+    /// The path of a socket, with its query.
+    pub path: String,
+    /// What to send first; empty: nothing.
+    pub say: String,
+}
+
+/// Everybody who is at work beside the data centre.
+pub fn scenes() -> Vec<Box<dyn Scene>> {
+    vec![Box::new(files::Team::new())]
+}
+
 /// The configuration that the demo runs with.
-pub fn config_text() -> &'static str {
-    include_str!("demo.toml")
+pub fn config_text() -> String {
+    [include_str!("demo.toml"), include_str!("files.toml")].join("\n")
 }
 
 /// What is printed at the start, for a server at this address (`127.0.0.1:9100`) that was started as `program`.
-pub fn welcome(program: &str, address: &str) -> String {
+/// `token` makes a token of a subject.
+pub fn welcome(program: &str, address: &str, scenes: &[Box<dyn Scene>], token: impl Fn(&str) -> String) -> String {
+    let monorail = Hint {
+        dialect: "monorail",
+        path: "/nodes".to_owned(),
+        say: r#"{"handler":"watch","initial":true}"#.to_owned(),
+    };
+    let hints = std::iter::once(monorail).chain(scenes.iter().map(|scene| scene.talk()));
+    let lines: String = hints.map(|hint| line(address, &hint, &token)).collect();
     format!(
         r#"A simulated data centre is running. See it live: http://{address}/
 
@@ -48,9 +86,37 @@ Three things to try in another terminal:
   # what they log, line by line
   {program} tail ws://{address} logs --initial
 
-Any WebSocket client will do as well: send {{"handler":"watch","initial":true}} to ws://{address}/nodes.
+Protocols on this port, each with somebody at work. Connect any WebSocket client, and send what stands behind it:
+
+{lines}
 Ctrl-C ends it.
 "#,
         node = plant::FIRST_RACK,
     )
+}
+
+fn line(address: &str, hint: &Hint, token: &impl Fn(&str) -> String) -> String {
+    let filled = |text: &str| {
+        let mut filled = String::new();
+        let mut rest = text;
+        // A subject in braces is one word; braces of JSON hold more.
+        while let Some(at) = rest.find('{') {
+            let word: String = rest[at + 1..].chars().take_while(|letter| letter.is_ascii_alphanumeric()).collect();
+            let end = at + 1 + word.len();
+            filled.push_str(&rest[..at]);
+            match !word.is_empty() && rest[end..].starts_with('}') {
+                true => {
+                    filled.push_str(&token(&word));
+                    rest = &rest[end + 1..];
+                }
+                false => {
+                    filled.push('{');
+                    rest = &rest[at + 1..];
+                }
+            }
+        }
+        filled + rest
+    };
+    format!("  {:<9} ws://{address}{}  {}", hint.dialect, filled(&hint.path), filled(&hint.say)).trim_end().to_owned()
+        + "\n"
 }

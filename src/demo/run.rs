@@ -80,7 +80,10 @@ async fn clear(catalog: &Catalog, seeds: &[DemoWrite], existing: Existing) -> Re
 }
 
 /// Makes the writes, in order.
-pub(super) async fn write(catalog: &Catalog, writes: Vec<DemoWrite>) -> Result<()> {
+///
+/// # Errors
+/// When the store fails.
+pub async fn write(catalog: &Catalog, writes: Vec<DemoWrite>) -> Result<()> {
     for DemoWrite { resource, id, write } in writes {
         let served = catalog.resource(resource).ok_or_else(|| missing(resource))?;
         match served.store.write(&served.resource, &id, write, &Condition::None).await {

@@ -93,15 +93,18 @@ fn everything_happens_that_there_is_to_see() {
 
 #[test]
 fn the_welcome_names_the_address_and_a_node_that_is_there() {
-    let text = welcome("tidings", "127.0.0.1:9100");
-    for part in ["http://127.0.0.1:9100/", "tidings tail ws://127.0.0.1:9100", plant::FIRST_RACK] {
+    let text = welcome("tidings", "127.0.0.1:9100", &scenes(), |subject| format!("<{subject}>"));
+    let socket = "ws://127.0.0.1:9100/files/orders?alt=media&token=<bob>";
+    for part in ["http://127.0.0.1:9100/", "tidings tail ws://127.0.0.1:9100", plant::FIRST_RACK, socket] {
         assert!(text.contains(part), "{part}");
     }
 }
 
 #[test]
 fn the_configuration_of_the_demo_is_in_order() {
-    let config = crate::config::Config::from_text("demo", config_text(), &crate::config::Overrides::default()).unwrap();
+    let variables = [(SECRET.to_owned(), "s".to_owned())].into();
+    let overrides = crate::config::Overrides { variables, ..Default::default() };
+    let config = crate::config::Config::from_text("demo", &config_text(), &overrides).unwrap();
     let names: Vec<_> = config.resources.iter().map(|resource| resource.name.as_str()).collect();
     for name in ["nodes", "skus", "catalogs", "workflows", "logs"] {
         assert!(names.contains(&name), "{name}");

@@ -140,3 +140,70 @@ async fn a_membership_that_ends_does_not_end_the_one_that_took_its_number() {
     assert_eq!(flush(&shard, &[(2, old), (3, old)], 3), 2);
     assert_eq!(groups(&shard, second).len(), 1);
 }
+
+/// A new socket with manners of its own.
+async fn socket_with(shard: &Shard, manners: Manners) -> (SocketId, TcpStream) {
+    let (id, peer) = socket(shard).await;
+    if let Some(socket) = shard.state.borrow_mut().sockets.get_mut(id) {
+        socket.manners = manners;
+    }
+    (id, peer)
+}
+
+#[tokio::test]
+async fn a_socket_that_does_not_read_what_is_pushed_is_told_to_go_and_its_neighbour_gets_all() {
+    let pushing = async {
+        let (shard, _publications) = shard(0);
+        let few = Manners { waiting: Waiting { frames: 8, bytes: usize::MAX }, ..Manners::default() };
+        let (deaf, _unread) = socket_with(&shard, few.clone()).await;
+        let (keen, mut reader) = socket_with(&shard, few).await;
+        let frame = Bytes::from(vec![b'x'; 256 * 1024]);
+        let mut buffer = vec![0; frame.len()];
+        let mut pushed = 0;
+        while shard.is_open(deaf) {
+            shard.push(deaf, &frame);
+            shard.push(keen, &frame);
+            tokio::io::AsyncReadExt::read_exact(&mut reader, &mut buffer).await.expect("all of it");
+            pushed += 1;
+            assert!(pushed < 1_000, "it is never too much");
+        }
+        assert!(shard.is_open(keen));
+    };
+    LocalSet::new().run_until(pushing).await;
+}
+
+#[tokio::test]
+async fn one_push_always_fits_and_an_answer_is_never_too_much() {
+    let pushing = async {
+        let (shard, _publications) = shard(0);
+        let none = Manners { waiting: Waiting { frames: 1, bytes: 1 }, ..Manners::default() };
+        let (id, _unread) = socket_with(&shard, none).await;
+        let big = Bytes::from(vec![b'x'; 16 << 20]);
+        shard.push(id, &big);
+        assert!(shard.is_open(id));
+        shard.send(id, &big);
+        assert!(shard.is_open(id));
+        shard.push(id, &big);
+        assert!(!shard.is_open(id));
+    };
+    LocalSet::new().run_until(pushing).await;
+}
+
+#[tokio::test]
+async fn a_socket_is_given_up_when_nothing_is_heard_but_not_while_it_is_not_read() {
+    let keeping = async {
+        let (shard, _publications) = shard(0);
+        let silence = Some(Duration::from_millis(300));
+        let manners = Manners { keepalive: Some(Keepalive { ping: None, silence }), ..Manners::default() };
+        let (silent, _one) = socket_with(&shard, manners.clone()).await;
+        let (busy, _two) = socket_with(&shard, manners).await;
+        shard.busy(busy, true);
+        shard.look_after(silent);
+        shard.look_after(busy);
+        shard.ended(silent).await;
+        assert!(shard.is_open(busy));
+        shard.busy(busy, false);
+        shard.ended(busy).await;
+    };
+    tokio::time::timeout(Duration::from_secs(30), LocalSet::new().run_until(keeping)).await.expect("both end");
+}
