@@ -1,5 +1,8 @@
 //! Draws that repeat from run to run.
 
+use tidings::filter::Path;
+use tidings::query::{Direction, Query, Sort};
+
 /// A small generator whose draws repeat from run to run.
 pub struct Dice(pub u64);
 
@@ -13,5 +16,19 @@ impl Dice {
     /// One of these.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.roll(from.len())]
+    }
+
+    /// Every other time a page of the rows, sorted by some of these names.
+    pub fn page(&mut self, query: &mut Query, names: &[&str]) {
+        if self.roll(2) == 1 {
+            return;
+        }
+        let directions = [Direction::Ascending, Direction::Descending];
+        let sorts = 0..self.roll(3);
+        query.sort = sorts
+            .map(|_| Sort { path: Path::parse(names[self.roll(names.len())]), direction: *self.pick(&directions) })
+            .collect();
+        query.limit = Some(self.roll(20));
+        query.skip = self.roll(5);
     }
 }

@@ -1,10 +1,9 @@
 //! A MongoDB-protocol server of a test's own, which is killed, started again, and given little memory of its past.
 
-use crate::mongodb_follower::{Follower, identified, replay, words};
-use crate::mongodb_source::{records, with_images, write_until};
+use crate::mongodb_follower::{Follower, identified, words};
+use crate::mongodb_source::{with_images, write_until};
 use mongodb::bson::{Document, doc};
 use mongodb::{Client, Database};
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -133,14 +132,7 @@ async fn a_server_that_is_killed_in_the_middle_of_a_load_loses_and_repeats_nothi
         writer.await.unwrap();
     }
     let database = server.database().await;
-    let expected = records(&database, "nodes").await;
-    database.collection("nodes").insert_one(doc! { "_id": "end" }).await.unwrap();
-    follower.until("the end", |events| events.last().is_some_and(|event| &*event.id == "end")).await;
-    let mut state = BTreeMap::new();
-    replay(&mut state, &follower.take());
-    state.remove("end");
-    assert_eq!(state, expected);
-    follower.stop().await;
+    follower.ends_with_what_is_there(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

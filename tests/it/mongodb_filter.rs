@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tidings::filter::{Filter, Path};
 use tidings::mongodb::collection::Binding;
-use tidings::query::{Direction, Query, Row, Sort};
+use tidings::query::{Query, Row};
 use tidings::resource::Resource;
 use tidings::store::Store;
 use tidings::store::mongodb::{MongoStore, Settings};
@@ -165,17 +165,7 @@ async fn a_query_answers_what_the_filter_says_of_every_document() {
             let asked = filter(&mut dice, &known, 2);
             let parsed = Filter::parse(&asked).unwrap_or_else(|_| panic!("{asked} is no filter"));
             let mut query = query(if number % 4 == 0 { parsed.ignoring_case() } else { parsed });
-            if dice.roll(2) == 0 {
-                let directions = [Direction::Ascending, Direction::Descending];
-                query.sort = (0..dice.roll(3))
-                    .map(|_| Sort {
-                        path: Path::parse(NAMES[dice.roll(NAMES.len())]),
-                        direction: *dice.pick(&directions),
-                    })
-                    .collect();
-                query.limit = Some(dice.roll(20));
-                query.skip = dice.roll(5);
-            }
+            dice.page(&mut query, &NAMES);
             let answered =
                 store.query(&resource, &query).await.unwrap_or_else(|error| panic!("{asked}: {}", error.chain()));
             let expected = select(all.iter().cloned(), &query).unwrap();

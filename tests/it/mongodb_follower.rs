@@ -1,6 +1,8 @@
 //! A running change stream source whose log is the test.
 
 use crate::mongodb::Mongo;
+use mongodb::Database;
+use mongodb::bson::{RawDocumentBuf, doc};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -112,9 +114,33 @@ impl Follower {
         self.run.await.unwrap().unwrap()
     }
 
+    /// Ends it; what it told of the nodes must lead to what is in the database once nobody writes.
+    pub async fn ends_with_what_is_there(self, database: &Database) {
+        let expected = records(database, "nodes").await;
+        database.collection("nodes").insert_one(doc! { "_id": "end" }).await.unwrap();
+        self.until("the end", |events| events.last().is_some_and(|event| &*event.id == "end")).await;
+        let mut state = BTreeMap::new();
+        replay(&mut state, &self.take());
+        state.remove("end");
+        assert_eq!(state, expected);
+        self.stop().await;
+    }
+
     pub fn take(&self) -> Vec<ResourceEvent> {
         std::mem::take(&mut self.kept.lock().unwrap().events)
     }
+}
+
+/// The records of a collection as everybody sees them.
+pub async fn records(database: &Database, collection: &str) -> BTreeMap<String, Value> {
+    let mut cursor = database.collection::<RawDocumentBuf>(collection).find(doc! {}).await.unwrap();
+    let mut found = BTreeMap::new();
+    while cursor.advance().await.unwrap() {
+        let record = cursor.current();
+        let key = tidings::mongodb::form::key(record.get("_id").unwrap().unwrap());
+        found.insert(key, tidings::mongodb::form::document(record));
+    }
+    found
 }
 
 /// `created 5`, `reset Epoch nodes`: an event in words.

@@ -4,8 +4,8 @@ use crate::mongodb::Mongo;
 use crate::mongodb_follower::{Follower, Kept, identified, replay, words};
 use mongodb::Database;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Bson, DateTime, Document, RawDocumentBuf, Timestamp, Uuid, doc};
-use serde_json::{Value, json};
+use mongodb::bson::{Bson, DateTime, Document, Timestamp, Uuid, doc};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,18 +27,6 @@ fn settings(bindings: &[Binding]) -> Settings {
 
 fn keyed(resource: &str, collection: &str, key: &str) -> Binding {
     Binding { key: key.to_owned(), ..Binding::new(resource, collection) }
-}
-
-/// The records of a collection as everybody sees them.
-pub async fn records(database: &Database, collection: &str) -> BTreeMap<String, Value> {
-    let mut cursor = database.collection::<RawDocumentBuf>(collection).find(doc! {}).await.unwrap();
-    let mut found = BTreeMap::new();
-    while cursor.advance().await.unwrap() {
-        let record = cursor.current();
-        let key = tidings::mongodb::form::key(record.get("_id").unwrap().unwrap());
-        found.insert(key, tidings::mongodb::form::document(record));
-    }
-    found
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -301,14 +289,7 @@ async fn cut_off_anywhere_it_goes_on_without_a_gap_or_a_repeat() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let expected = records(&database, "nodes").await;
-    database.collection("nodes").insert_one(doc! { "_id": "end" }).await.unwrap();
-    follower.until("the end", |events| events.last().is_some_and(|event| &*event.id == "end")).await;
-    let mut state = BTreeMap::new();
-    replay(&mut state, &follower.take());
-    state.remove("end");
-    assert_eq!(state, expected);
-    follower.stop().await;
+    follower.ends_with_what_is_there(&database).await;
 }
 
 /// Inserts, changes and removes records of its own.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidings::error::Kind;
 use tidings::event::Stamp;
-use tidings::filter::{Filter, Path};
+use tidings::filter::Filter;
 use tidings::postgres::address::Address;
 use tidings::postgres::connect::connect;
 use tidings::postgres::table::Binding;
-use tidings::query::{Direction, Query, Row, Sort};
+use tidings::query::{Query, Row};
 use tidings::resource::Resource;
 use tidings::store::postgres::{PostgresStore, Settings};
 use tidings::store::select::select;
@@ -203,6 +203,7 @@ async fn a_query_answers_what_the_filter_says_of_every_row() {
         }
     }
     let bindings: Vec<Binding> = keys.iter().map(|(table, ..)| binding(table, table)).collect();
+    let names: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).chain(["id", "k", "nosuch"]).collect();
     let store = PostgresStore::new(&database.address(), Settings::new(bindings)).unwrap();
     let mut found = 0;
     for (table, _, _, key) in &keys {
@@ -215,18 +216,7 @@ async fn a_query_answers_what_the_filter_says_of_every_row() {
         for number in 0..400 {
             let asked = corners.get(number).cloned().unwrap_or_else(|| filter(&mut dice, 2));
             let mut query = query(&asked);
-            if dice.roll(2) == 0 {
-                let directions = [Direction::Ascending, Direction::Descending];
-                let names: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).chain(["id", "k", "nosuch"]).collect();
-                query.sort = (0..dice.roll(3))
-                    .map(|_| Sort {
-                        path: Path::parse(names[dice.roll(names.len())]),
-                        direction: *dice.pick(&directions),
-                    })
-                    .collect();
-                query.limit = Some(dice.roll(20));
-                query.skip = dice.roll(5);
-            }
+            dice.page(&mut query, &names);
             let answered =
                 store.query(&resource, &query).await.unwrap_or_else(|error| panic!("{asked}: {}", error.chain()));
             let expected = select(all.iter().cloned(), &query).unwrap();
