@@ -24,15 +24,11 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
     has_token(headers, UPGRADE, "websocket")
 }
 
-/// Answers the handshake. The response must be sent for `Upgrading` to get on.
+/// Whether the headers of a `GET` are those of a handshake.
 ///
 /// # Errors
-/// A refusal, which is a response too, when the request is no correct handshake.
-pub fn accept<B>(request: &mut Request<B>) -> Result<(Response, Upgrading), Refusal> {
-    let headers = request.headers();
-    if request.method() != Method::GET {
-        return Err(Refusal::Malformed("the method is not GET"));
-    }
+/// A refusal, which is a response too, when they are not.
+pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     if !is_wanted(headers) {
         return Err(Refusal::Malformed("the header \"Upgrade: websocket\" is missing"));
     }
@@ -42,17 +38,32 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<(Response, Upgrading), Refu
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         return Err(Refusal::Version);
     }
-    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default();
-    if STANDARD.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
+    if STANDARD.decode(key_of(headers)).map_or(0, |nonce| nonce.len()) != 16 {
         return Err(Refusal::Malformed("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
+    Ok(())
+}
 
+fn key_of(headers: &HeaderMap) -> &[u8] {
+    headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes).unwrap_or_default()
+}
+
+/// Answers the handshake. The response must be sent for `Upgrading` to get on.
+///
+/// # Errors
+/// A refusal, which is a response too, when the request is no correct handshake.
+pub fn accept<B>(request: &mut Request<B>) -> Result<(Response, Upgrading), Refusal> {
+    if request.method() != Method::GET {
+        return Err(Refusal::Malformed("the method is not GET"));
+    }
+    let headers = request.headers();
+    check(headers)?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answers = response.headers_mut();
     answers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     answers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    answers.insert(SEC_WEBSOCKET_ACCEPT, proof(key));
+    answers.insert(SEC_WEBSOCKET_ACCEPT, proof(key_of(headers)));
     if let Some(protocol) = first_protocol(headers) {
         answers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }

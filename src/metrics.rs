@@ -34,6 +34,8 @@ pub struct Metrics {
     /// Resumes that were complete, and those that had to start over.
     pub resumed: Counter,
     pub started_over: Counter,
+    /// Users, channels and clients that somebody can be reached as.
+    pub topics: Gauge,
     /// Pushes handed to a connection.
     pub deliveries: Counter,
     /// Bytes written to connections.
@@ -54,6 +56,7 @@ pub struct Metrics {
     messages: Family<Message, Counter>,
     entries: Family<Logged, Counter>,
     dropped: Family<Dropped, Counter>,
+    relay_dropped: Family<Undelivered, Counter>,
     sources_up: Family<Named, Gauge>,
     sources_lag: Family<Named, Seconds>,
 }
@@ -82,6 +85,11 @@ struct Logged {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Dropped {
     source: String,
+    why: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Undelivered {
     why: &'static str,
 }
 
@@ -116,6 +124,11 @@ impl Metrics {
         self.dropped.get_or_create_owned(&Dropped { source: source.to_owned(), why })
     }
 
+    /// Pushes between nodes that were not told, by why.
+    pub fn relay_dropped(&self, why: &'static str) -> Counter {
+        self.relay_dropped.get_or_create_owned(&Undelivered { why })
+    }
+
     /// Whether a source is connected: 1 or 0.
     pub fn source_up(&self, source: &str) -> Gauge {
         self.sources_up.get_or_create_owned(&Named { source: source.to_owned() })
@@ -147,6 +160,7 @@ impl Default for Metrics {
             held_back: add(all, "connections_held_back", "Times that a connection's pushes were held back"),
             resumed: add(all, "resumes_complete", "Resumes that were complete"),
             started_over: add(all, "resumes_started_over", "Resumes that had to start over"),
+            topics: add(all, "topics", "Users, channels and clients that somebody is connected as"),
             deliveries: add(all, "deliveries", "Pushes handed to connections"),
             bytes_written: add(all, "written_bytes", "Bytes written to connections"),
             flush_bytes: flush_bytes(all),
@@ -161,6 +175,7 @@ impl Default for Metrics {
             messages: add(all, "messages", "Messages received, by what they ask for"),
             entries: add(all, "entries", "Entries logged, by source and operation"),
             dropped: add(all, "source_dropped", "Messages and changes received and not told, by source and why"),
+            relay_dropped: add(all, "relay_dropped", "Pushes between nodes that were not told, by why"),
             sources_up: add(all, "source_up", "Whether the source is connected"),
             sources_lag: source_lag(all),
             registry,
@@ -207,6 +222,7 @@ mod tests {
         metrics.messages("watch").inc();
         metrics.entries("my \"db\"", "created").inc();
         metrics.dropped("db", "broken").inc();
+        metrics.relay_dropped("unreadable").inc();
         metrics.source_up("db").set(1);
         metrics.source_lag("db").set(1.5);
         let text = metrics.render();
@@ -218,6 +234,7 @@ mod tests {
             "tidings_messages_total{handler=\"watch\"} 1",
             "tidings_entries_total{source=\"my \\\"db\\\"\",operation=\"created\"} 1",
             "tidings_source_dropped_total{source=\"db\",why=\"broken\"} 1",
+            "tidings_relay_dropped_total{why=\"unreadable\"} 1",
             "tidings_source_up{source=\"db\"} 1",
             "tidings_source_lag_seconds{source=\"db\"} 1.5",
             "# TYPE tidings_log_bytes gauge",

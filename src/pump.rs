@@ -6,7 +6,6 @@
 use crate::catalog::Catalog;
 use crate::document::Document;
 use crate::event::{Audience, Entry, Mark, Offset, Operation, Reason, ResourceEvent, Timestamp};
-use crate::filter::Filter;
 use crate::hub::Hub;
 use crate::log::{Bookmark, Log};
 use crate::metrics::Metrics;
@@ -105,9 +104,9 @@ impl Pump {
     fn load(&mut self, index: usize, resource: &Arc<str>, batches: &mpsc::Receiver<Batch>) {
         while !batches.is_closed() {
             let Some(served) = self.catalog.resource(resource) else { return };
-            let everything =
-                Query { filter: Arc::new(Filter::All), sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
-            match self.runtime.block_on(served.store.query(&served.resource, &everything)) {
+            let filter = Arc::new(self.replicas[index].wants(resource));
+            let wanted = Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+            match self.runtime.block_on(served.store.query(&served.resource, &wanted)) {
                 Ok(Snapshot { rows, mark }) => return self.replicas[index].load(resource, rows, mark),
                 Err(error) => tracing::warn!(resource = %resource, error = %error.chain(), "a replica is not loaded"),
             }

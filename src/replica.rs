@@ -9,6 +9,7 @@ pub mod tap;
 
 use crate::audience::Audience;
 use crate::event::{Entry, Mark, Offset, ResourceEvent, Timestamp};
+use crate::filter::Filter;
 use crate::query::Row;
 use std::sync::Arc;
 
@@ -23,6 +24,11 @@ pub trait Replica: Send {
     /// Those of them whose rows it is given at the start, and after a reset.
     fn holds(&self) -> Vec<Arc<str>> {
         self.follows()
+    }
+
+    /// Which of the rows of one of these it is given.
+    fn wants(&self, _resource: &str) -> Filter {
+        Filter::All
     }
 
     /// The rows of one of its resources as they are; takes the place of whatever was known of it.

@@ -10,7 +10,7 @@ mod prepare;
 mod progress;
 mod read;
 mod rights;
-mod standing;
+pub mod standing;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -65,6 +65,16 @@ pub struct Opening {
     /// Whose eyes the watch has, as long as the connection lives; the resource may be a private one. `None`: the
     /// viewer's, as if it had asked.
     pub sight: Option<Sight>,
+    pub on_break: OnBreak,
+}
+
+/// What follows when the history of what is watched breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnBreak {
+    /// The client is told, and given a fresh list.
+    StartOver,
+    /// The connection ends: a gap in what it is told would look whole.
+    End,
 }
 
 /// One client's session. Lives on its shard's thread.
@@ -119,12 +129,12 @@ impl Session {
 
     /// Does what comes with the connection.
     pub fn open(self: &Rc<Self>, opening: Opening) {
-        let Opening { address, resource, watch, sight } = opening;
+        let Opening { address, resource, watch, sight, on_break } = opening;
         let way = match sight {
             None => self.way(&resource),
             Some(sight) => {
                 let known = self.terms.catalog.resource(&resource).ok_or_else(unknown);
-                known.map(|served| Way { name: None, served, bound: Bound::with_eyes(sight) })
+                known.map(|served| Way { name: None, served, bound: Bound::with_eyes(sight), on_break })
             }
         };
         if let Err((code, summary)) = way.and_then(|way| self.watch(address.clone(), way, watch)) {
@@ -218,7 +228,7 @@ impl Session {
     /// The same, for a watch.
     fn way(&self, name: &str) -> Result<Way, (Code, String)> {
         let (served, bound) = self.served(name)?;
-        Ok(Way { name: Some(name.into()), served, bound })
+        Ok(Way { name: Some(name.into()), served, bound, on_break: OnBreak::StartOver })
     }
 
     fn close(&self, goodbye: Goodbye) {

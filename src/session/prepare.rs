@@ -8,11 +8,11 @@ use crate::error::{Kind, Result};
 use crate::event::{Entry, Mark, Offset, Operation, Position, Reason, Stamp};
 use crate::hub::verdict::is_unjudgeable;
 use crate::log::Stretch;
-use crate::message::{Asked, Code, Notice, Refusal};
+use crate::message::{Asked, Code, Goodbye, Notice, Refusal};
 use crate::query::Row;
 use crate::session::read::shown;
 use crate::session::subscription::{Held, Number, Place, Retell, Stage, Subscription, reached};
-use crate::session::{Session, refusal_of};
+use crate::session::{OnBreak, Session, refusal_of};
 use crate::shard::WatchId;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -221,6 +221,11 @@ impl Session {
         };
         let (Some(position), None) = (since, broken) else {
             self.count_resume(broken);
+            let is_untold = |one: &mut Subscription, _| one.on_break == OnBreak::End && !one.form.positions;
+            if self.with_preparing(id, number, is_untold) == Some(true) {
+                // It never asked to resume, so it cannot be told that something is missing.
+                return self.close(Goodbye::Slow);
+            }
             if !served.resource.has_rows {
                 return self.cannot_list(id, number);
             }

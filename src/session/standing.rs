@@ -1,26 +1,16 @@
 //! Who the client is, for as long as it is connected: a credential ends, is looked at again, or is replaced by
 //! another.
 
-use crate::auth::{Denied, OnExpiry, Pass};
-use crate::event::Timestamp;
+use crate::auth::{Denied, Due, OnExpiry, Pass};
 use crate::message::{Code, Goodbye};
 use crate::session::Session;
+use crate::shard::{Shard, SocketId};
 use crate::viewer::{Token, Viewer};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// Clocks are set now and then, so none is trusted for longer than this at a time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(600);
-
-/// What comes next for a credential.
-enum Step {
-    /// It ends now.
-    Expire,
-    /// Look again whether it holds.
-    Recheck,
-    /// It neither ends nor can be looked at.
-    Nothing,
-}
 
 impl Session {
     /// Lets another token take the place of the first. A bad one changes nothing.
@@ -46,53 +36,25 @@ impl Session {
     /// Sees to it that the credential is acted upon when it ends; whatever saw to the one before stops.
     pub(super) fn look_after(self: &Rc<Self>) {
         let session = Rc::clone(self);
-        let is_lasting = matches!(self.next(), (Step::Nothing, _));
-        let looking = (!is_lasting).then(|| tokio::task::spawn_local(async move { session.looking_after().await }));
+        let looking =
+            self.next().is_some().then(|| tokio::task::spawn_local(async move { session.looking_after().await }));
         if let Some(before) = self.looking.replace(looking) {
             before.abort();
         }
     }
 
     async fn looking_after(self: Rc<Self>) {
-        loop {
-            let (step, rest) = self.next();
-            if matches!(step, Step::Nothing) {
-                return;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(rest.min(LONGEST_SLEEP)) => {}
-                () = self.shard.ended(self.socket.get()) => return,
-            }
-            match step {
-                _ if rest > LONGEST_SLEEP => {}
-                Step::Expire => return self.expire(),
-                Step::Recheck => self.recheck().await,
-                Step::Nothing => return,
+        while let Some(due) = until_due(&self.shard, self.socket.get(), || self.next()).await {
+            match due {
+                Due::Ends => return self.expire(),
+                Due::Recheck => self.recheck().await,
             }
         }
     }
 
     /// What is to be done next, and in what time.
-    fn next(&self) -> (Step, Duration) {
-        let lease = self.lease.borrow();
-        let rest = self.viewer.borrow().expires.map(|at| {
-            let millis = at.saturating_add(1).saturating_mul(1000).saturating_sub(Timestamp::now().0);
-            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-        });
-        let recheck = lease.recheck_after();
-        if lease.on_expiry() == OnExpiry::Keep {
-            // What was taken back before its end counts, what has ended does not.
-            return match recheck.filter(|recheck| rest.is_none_or(|rest| *recheck < rest)) {
-                Some(recheck) => (Step::Recheck, spread(recheck)),
-                None => (Step::Nothing, Duration::ZERO),
-            };
-        }
-        match (rest, recheck) {
-            (Some(rest), Some(recheck)) if recheck < rest => (Step::Recheck, spread(recheck)),
-            (Some(rest), _) => (Step::Expire, rest),
-            (None, Some(recheck)) => (Step::Recheck, spread(recheck)),
-            (None, None) => (Step::Nothing, Duration::ZERO),
-        }
+    fn next(&self) -> Option<(Due, Duration)> {
+        self.lease.borrow().due(self.viewer.borrow().expires)
     }
 
     /// Asks whether the token still holds. Where nobody can say, it does until it expires.
@@ -122,6 +84,20 @@ impl Session {
     }
 }
 
+/// Waits for what comes next for the credential of a socket; `None`: nothing does, or the socket has ended.
+pub async fn until_due(shard: &Shard, socket: SocketId, next: impl Fn() -> Option<(Due, Duration)>) -> Option<Due> {
+    loop {
+        let (due, rest) = next()?;
+        tokio::select! {
+            () = tokio::time::sleep(rest.min(LONGEST_SLEEP)) => {}
+            () = shard.ended(socket) => return None,
+        }
+        if rest <= LONGEST_SLEEP {
+            return Some(due);
+        }
+    }
+}
+
 /// Whether two viewers can see the same: only when their credentials were made and end may differ.
 fn is_same(one: &Viewer, other: &Viewer) -> bool {
     let lasting = |viewer: &Viewer| {
@@ -130,11 +106,6 @@ fn is_same(one: &Viewer, other: &Viewer) -> bool {
         viewer
     };
     lasting(one) == lasting(other)
-}
-
-/// So that many that came together do not ask together for ever.
-fn spread(time: Duration) -> Duration {
-    time.mul_f64(rand::random_range(0.9..=1.0))
 }
 
 fn code_of(denied: Denied) -> Code {

@@ -10,6 +10,7 @@ use crate::hub::verdict::verdict;
 use crate::hub::{Hub, Wish};
 use crate::interest::Interest;
 use crate::message::{Address, Page, Reference, Transition, View};
+use crate::session::OnBreak;
 use crate::shard::{Extras, WatchId};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -69,6 +70,7 @@ pub struct Way {
     pub name: Option<Arc<str>>,
     pub served: Arc<Served>,
     pub bound: Bound,
+    pub on_break: OnBreak,
 }
 
 /// A unit that is told each change once.
@@ -78,6 +80,7 @@ pub struct Subscription {
     /// The name by which the viewer asked for the resource, if it did, and what it sees there.
     pub name: Option<Arc<str>>,
     pub bound: Bound,
+    pub on_break: OnBreak,
     pub view: View,
     pub form: Form,
     pub watches: Vec<Held>,

@@ -9,6 +9,7 @@ use crate::filter::Filter;
 use crate::hub::form::Form;
 use crate::message::{Address, Page, Transition, View};
 use crate::resource::Resource;
+use crate::session::OnBreak;
 use crate::session::subscription::{Held, Joined, Place, Stage, Subscription};
 use crate::source::Health;
 use crate::store::embedded::Embedded;
@@ -47,6 +48,7 @@ fn view(contained: Option<Offset>) -> Subscription {
         served: served(),
         name: Some("nodes".into()),
         bound: Access::of(Read::Anyone).everything(),
+        on_break: OnBreak::StartOver,
         view: View::Shared,
         form: Form { dialect: Arc::new(Monorail::new()), address, positions: false, patch: false },
         watches: vec![held(1, "on", None), held(2, "off", contained.map(Mark::Offset))],

@@ -3,10 +3,10 @@
 use crate::event::{Offset, Reason};
 use crate::hub::form::Form;
 use crate::message::{Address, Code, Goodbye, Initial, Stop, View, Watch};
-use crate::session::Session;
 use crate::session::prepare::Begin;
 use crate::session::read::understood;
 use crate::session::subscription::{Held, Joined, Number, Place, Stage, Subscription, Way};
+use crate::session::{OnBreak, Session};
 use crate::shard::{Extras, WatchId};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -127,6 +127,7 @@ impl Session {
             served: way.served,
             name: way.name,
             bound: way.bound,
+            on_break: way.on_break,
             view,
             form,
             watches: vec![held],
@@ -236,6 +237,10 @@ impl Session {
         {
             let mut state = self.state.borrow_mut();
             let Some(one) = state.subscriptions.iter_mut().find(|one| one.id == id) else { return };
+            if one.on_break == OnBreak::End {
+                let is_slow = reason == Reason::Retention;
+                return self.close(if is_slow { Goodbye::Slow } else { Goodbye::Internal });
+            }
             if reason == Reason::Retention && one.watches.iter().any(|held| !held.can_restart) {
                 return self.close(Goodbye::Slow);
             }

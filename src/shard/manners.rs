@@ -9,6 +9,8 @@ pub struct Manners {
     pub keepalive: Option<Keepalive>,
     /// How long it may take nothing while something waits for it; `None`: as everybody.
     pub write_timeout: Option<Duration>,
+    /// When the server goes down, over how long sockets like it are told to go, evenly; `None`: as everybody.
+    pub parting: Option<Duration>,
     /// What may wait for it of what is pushed by [`Shard::push`](crate::shard::Shard::push).
     pub waiting: Waiting,
 }

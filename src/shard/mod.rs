@@ -5,6 +5,7 @@
 //! Promise: one slow client costs itself only. It holds a bounded mailbox; past that it is a cursor in the
 //! log, which its owner moves.
 
+mod ending;
 mod extras;
 mod flush;
 mod manners;
@@ -338,20 +339,31 @@ impl Shard {
     }
 
     /// The server goes down: every socket is told so, one that still comes at once. Many are spread evenly over
-    /// `over`, as a courtesy to whoever they come back to.
+    /// `over`, as a courtesy to whoever they come back to, or over what they have of their own, if that is shorter.
     pub fn say_goodbye(self: &Rc<Self>, over: Duration) {
         self.is_going_down.set(true);
-        let ids: Vec<SocketId> = self.state.borrow().sockets.ids();
-        let shard = Rc::clone(self);
-        let step = (over / (ids.len().max(1) as u32)).min(GOODBYE_STEP);
-        tokio::task::spawn_local(async move {
-            for id in ids {
-                shard.close(id, Goodbye::GoingDown);
-                if !step.is_zero() {
-                    tokio::time::sleep(step).await;
-                }
+        let mut parties: HashMap<Option<Duration>, Vec<SocketId>> = HashMap::new();
+        {
+            let state = self.state.borrow();
+            for id in state.sockets.ids() {
+                let parting = state.sockets.get(id).and_then(|socket| socket.manners.parting);
+                parties.entry(parting).or_default().push(id);
             }
-        });
+        }
+        for (parting, ids) in parties {
+            let many = ids.len().max(1) as u32;
+            let step = parting.map_or((over / many).min(GOODBYE_STEP), |parting| parting.min(over) / many);
+            tokio::task::spawn_local(Rc::clone(self).part_from(ids, step));
+        }
+    }
+
+    async fn part_from(self: Rc<Self>, ids: Vec<SocketId>, step: Duration) {
+        for id in ids {
+            self.close(id, Goodbye::GoingDown);
+            if !step.is_zero() {
+                tokio::time::sleep(step).await;
+            }
+        }
     }
 }
 

@@ -164,13 +164,21 @@ impl Socket {
     }
 
     /// A close for a peer that does not read: behind what it was sent the beginning of, in place of all else.
-    fn say_slow(&mut self) {
+    pub(super) fn say_slow(&mut self) {
         let Farewell::Close(code, reason) = self.owner.goodbye(Goodbye::Slow) else { return self.break_off() };
         let mut close = Vec::new();
         frame::push_close(&mut close, code, &reason);
         self.mailbox.keep_first();
         self.mailbox.push(None, close.into());
         self.ending = Ending::Said;
+        self.notify();
+    }
+
+    /// Nothing may follow what waits.
+    pub(super) fn say_no_more(&mut self) {
+        if self.ending == Ending::No {
+            self.ending = Ending::Said;
+        }
         self.notify();
     }
 
@@ -343,58 +351,6 @@ impl Shard {
         self.metrics.bytes_written.inc_by(frames.len() as u64);
     }
 
-    fn end_slow(self: &Rc<Self>, id: SocketId) {
-        self.metrics.closes(Goodbye::Slow.code()).inc();
-        if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
-            socket.say_slow();
-        }
-    }
-
-    /// Says goodbye, as the owner says it; nothing follows.
-    pub fn close(self: &Rc<Self>, id: SocketId, goodbye: Goodbye) {
-        let owner = self.state.borrow().sockets.get(id).map(|socket| socket.owner.clone());
-        if let Some(owner) = owner {
-            self.close_as(id, owner.goodbye(goodbye));
-        }
-    }
-
-    /// Ends the connection in this way; nothing follows.
-    pub fn close_as(self: &Rc<Self>, id: SocketId, farewell: Farewell) {
-        if !self.is_open(id) {
-            return;
-        }
-        match farewell {
-            Farewell::Close(code, reason) => {
-                self.metrics.closes(code).inc();
-                let mut close = Vec::new();
-                frame::push_close(&mut close, code, &reason);
-                self.send_last(id, &close.into());
-            }
-            Farewell::End => self.send_last(id, &Bytes::new()),
-            Farewell::BreakOff => self.break_off(id),
-        }
-    }
-
-    /// Sends a close frame, or nothing; nothing follows it.
-    pub fn send_last(self: &Rc<Self>, id: SocketId, close: &Bytes) {
-        if !close.is_empty() {
-            self.send(id, close);
-        }
-        if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
-            if socket.ending == Ending::No {
-                socket.ending = Ending::Said;
-            }
-            socket.changed.notify_waiters();
-        }
-    }
-
-    /// Ends the connection without a word.
-    pub fn break_off(&self, id: SocketId) {
-        if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
-            socket.break_off();
-        }
-    }
-
     /// Drops the pushes of an ended watch that still wait.
     pub(super) fn discard(&self, id: SocketId, watch: WatchId) {
         if let Some(socket) = self.state.borrow_mut().sockets.get_mut(id) {
@@ -427,10 +383,5 @@ impl Shard {
 
     pub(super) fn keepalive(&self, id: SocketId) -> Option<Keepalive> {
         self.state.borrow().sockets.get(id)?.manners.keepalive.clone()
-    }
-
-    /// How long to wait for a closing peer.
-    pub fn patience(&self) -> Duration {
-        self.settings.write_timeout.min(Duration::from_secs(2))
     }
 }
