@@ -13,8 +13,10 @@ const LATEST: f64 = 9_007_199_254_740_992.0;
 /// What is asked of claims. Names of claims may be dotted, which walks into objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// How far clocks may differ.
+    /// How long after its end a token still counts, as far as clocks may differ.
     pub leeway: Duration,
+    /// How long before its beginning it counts already.
+    pub early: Duration,
     /// One of these must be `iss`; empty: any.
     pub issuers: Vec<String>,
     /// One of these must be in `aud`; empty: any.
@@ -23,7 +25,8 @@ pub struct Rules {
     pub require_expiry: bool,
     /// The claims that say when a connection ends: the earliest counts. `exp` must not be past either way.
     pub expiry_claims: Vec<String>,
-    /// The first of these that is there names the viewer.
+    /// The first of these that is a text, and not an empty one, names the viewer. Without any, whoever asks finds that
+    /// out by the claims.
     pub subject_claims: Vec<String>,
     /// The claims that hold these: a list, or a text with spaces.
     pub roles_claim: String,
@@ -36,6 +39,7 @@ impl Default for Rules {
     fn default() -> Rules {
         Rules {
             leeway: Duration::from_secs(30),
+            early: Duration::from_secs(30),
             issuers: Vec::new(),
             audiences: Vec::new(),
             require_expiry: true,
@@ -54,26 +58,28 @@ impl Rules {
     /// # Errors
     /// Why they are not accepted.
     pub(super) fn viewer(&self, claims: Map<String, Value>, now: i64) -> Result<Viewer, Denied> {
-        let leeway = i64::try_from(self.leeway.as_secs()).unwrap_or(i64::MAX);
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let (leeway, early) = (seconds(self.leeway), seconds(self.early));
         let expires = self.expires(&claims)?;
         let own = time(&claims, "exp")?;
         if own.into_iter().chain(expires).any(|at| at < now.saturating_sub(leeway)) {
             return Err(Denied::Expired);
         }
         for name in ["nbf", "iat"] {
-            if time(&claims, name)?.is_some_and(|at| at > now.saturating_add(leeway)) {
+            if time(&claims, name)?.is_some_and(|at| at > now.saturating_add(early)) {
                 return Err(Denied::NotYet);
             }
         }
         if !is_among(&self.issuers, claims.get("iss")) || !is_among(&self.audiences, claims.get("aud")) {
             return Err(Denied::Claim);
         }
-        let subject = match self.subject_claims.iter().find_map(|name| claim(&claims, name)) {
-            Some(Value::String(subject)) if !subject.is_empty() => subject.as_str().into(),
-            _ => return Err(Denied::Claim),
-        };
+        let named = |name: &String| claim(&claims, name)?.as_str().filter(|subject| !subject.is_empty());
+        let subject = self.subject_claims.iter().find_map(named).map(Into::into);
+        if subject.is_none() && !self.subject_claims.is_empty() {
+            return Err(Denied::Claim);
+        }
         Ok(Viewer {
-            subject: Some(subject),
+            subject,
             roles: words(&claims, &self.roles_claim),
             workspaces: words(&claims, &self.workspaces_claim),
             groups: words(&claims, &self.groups_claim),

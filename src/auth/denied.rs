@@ -23,8 +23,10 @@ pub enum Denied {
     Expired,
     /// It is not valid yet.
     NotYet,
-    /// A claim is missing or not what it must be (subject, expiry, `iss`, `aud`, `client_id`).
+    /// A claim is missing or not what it must be (subject, expiry, `iss`, `aud`).
     Claim,
+    /// It was given to a client whose tokens are not accepted.
+    Client,
     /// The issuer says that it is no longer, or never was, a token.
     Inactive,
     /// Whoever could judge it does not answer. It may be good.
@@ -45,6 +47,7 @@ impl Denied {
             Denied::Expired => "expired",
             Denied::NotYet => "not_yet",
             Denied::Claim => "claim",
+            Denied::Client => "client",
             Denied::Inactive => "inactive",
             Denied::Unavailable => "unavailable",
             Denied::TooMany { .. } => "too_many",
@@ -64,8 +67,8 @@ impl Denied {
     pub fn may_be_guess(self) -> bool {
         match self {
             Denied::Malformed | Denied::Algorithm | Denied::Key | Denied::Signature | Denied::Inactive => true,
-            Denied::Missing | Denied::Expired | Denied::NotYet | Denied::Claim => false,
-            Denied::Unavailable | Denied::TooMany { .. } => false,
+            Denied::Missing | Denied::Expired | Denied::NotYet => false,
+            Denied::Claim | Denied::Client | Denied::Unavailable | Denied::TooMany { .. } => false,
         }
     }
 }
@@ -81,6 +84,7 @@ impl fmt::Display for Denied {
             Denied::Expired => "the token has expired",
             Denied::NotYet => "the token is not valid yet",
             Denied::Claim => "a claim of the token is missing or wrong",
+            Denied::Client => "tokens of this client are not accepted",
             Denied::Inactive => "the token is not active",
             Denied::Unavailable => "the token cannot be judged at the moment",
             Denied::TooMany { .. } => "too many bad credentials came from this address",

@@ -59,6 +59,18 @@ impl Gate {
         self.judge(Credential::of(shown, &self.carriers, &self.origins), shown.peer).await
     }
 
+    /// Who shows this token, however it came here.
+    ///
+    /// # Errors
+    /// Why this client may not come in.
+    pub async fn present(self: &Arc<Self>, token: &str, peer: Option<IpAddr>) -> Result<Pass, Denied> {
+        let credential = match token {
+            "" => Credential::Unusable,
+            text => Credential::Token(text.to_owned()),
+        };
+        self.judge(credential, peer).await
+    }
+
     /// Whether a query parameter carries tokens, so that it is no parameter of anything else.
     pub fn reads_parameter(&self, name: &str) -> bool {
         self.carriers.iter().any(|carrier| matches!(carrier, Carrier::Query(own) if own == name))
@@ -98,11 +110,7 @@ impl Lease {
     /// # Errors
     /// Why it is not accepted.
     pub async fn present(&self, token: &Token) -> Result<Pass, Denied> {
-        let credential = match token.text() {
-            "" => Credential::Unusable,
-            text => Credential::Token(text.to_owned()),
-        };
-        self.gate.judge(credential, self.peer).await
+        self.gate.present(token.text(), self.peer).await
     }
 
     /// When to look whether the token still holds; `None`: it holds until it expires.

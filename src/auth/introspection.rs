@@ -137,12 +137,13 @@ impl Introspection {
         if claims.get("active") != Some(&Value::Bool(true)) {
             return Err(Denied::Inactive);
         }
-        if text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("refresh_token")) {
+        let is_for_refreshing = |name| text(name).is_some_and(|kind| kind.eq_ignore_ascii_case("refresh_token"));
+        if is_for_refreshing("token_type") || is_for_refreshing("token_use") {
             return Err(Denied::Claim);
         }
         let is_ours = |client: &str| self.client_ids.iter().any(|one| one == client);
         if !self.client_ids.is_empty() && !text("client_id").is_some_and(is_ours) {
-            return Err(Denied::Claim);
+            return Err(Denied::Client);
         }
         self.rules.viewer(claims, now)
     }
