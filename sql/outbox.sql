@@ -5,7 +5,9 @@
 do $$
 begin
     if pg_catalog.to_regclass('tidings.meta') is null
-        and exists (select from pg_catalog.pg_class where relnamespace = pg_catalog.to_regnamespace('tidings'))
+        -- Pushes (sql/push.sql) may be there without it.
+        and exists (select from pg_catalog.pg_class
+            where relnamespace = pg_catalog.to_regnamespace('tidings') and relname !~ '^push(_|$)')
     then
         raise exception 'the schema "tidings" exists and holds something else';
     end if;
@@ -223,4 +225,7 @@ begin
 end
 $$;
 
-revoke all on all functions in schema tidings from public;
+-- Not of all in the schema: what pushes is for everybody.
+revoke all on function tidings.capture(), tidings.truncated(), tidings.ring(), tidings.attach(regclass),
+    tidings.detach(regclass), tidings.ensure_trigger(regclass, text, text, text, text, text),
+    tidings.purge(uuid, pg_snapshot, interval, integer), tidings.allow(regrole) from public;

@@ -6,6 +6,7 @@ use crate::postgres::failure::failure;
 use crate::postgres::name::TableName;
 use crate::postgres::outbox;
 use crate::postgres::publication;
+use crate::postgres::push;
 use crate::postgres::slot::{self, Server};
 use tokio_postgres::Client;
 
@@ -112,7 +113,8 @@ pub fn print(way: Way, publication: &str, tables: &[TableName]) -> String {
     }
 }
 
-/// Takes everything away: first the publication, without which no slot is made again, then the slot, then the outbox.
+/// Takes everything away: first the publication, without which no slot is made again, then the slot, then the table of pushes, which is in the outbox's
+/// schema, then the outbox.
 /// The replica identity of the tables stays, for it is not known what it was.
 ///
 /// # Errors
@@ -123,6 +125,7 @@ pub async fn remove(client: &Client, wish: &Wish) -> Result<()> {
     for (doing, sql) in [
         ("removing the publication", publication::removal(&wish.publication)),
         ("removing the replication slot", slot::removal(&slot)),
+        ("removing the pushes", push::removal()),
         ("removing the outbox", outbox::print_removal(&[])),
     ] {
         client.batch_execute(&sql).await.map_err(|error| failure(doing, error))?;

@@ -11,6 +11,15 @@ pub fn mark(text: &str) -> Result<Mark> {
     parse(text).ok_or_else(|| Error::new(Kind::Malformed, format!("{text:?} is no snapshot")))
 }
 
+/// The condition that the transaction in `xid` is not contained in the snapshot of the parameter `$1`: it began after
+/// it, or was in progress in it. Both are found by an index on `xid`, however long a transaction stays open.
+pub fn is_not_contained(xid: &str) -> String {
+    format!(
+        "({xid} >= pg_snapshot_xmax($1::text::pg_snapshot) \
+         or {xid} = any (array(select pg_snapshot_xip($1::text::pg_snapshot))))"
+    )
+}
+
 fn parse(text: &str) -> Option<Mark> {
     let mut parts = text.split(':');
     let xmin = parts.next()?.parse().ok()?;

@@ -13,7 +13,7 @@ use crate::event::{Mark, Reason, ResourceEvent};
 use crate::postgres::failure::failure;
 use crate::postgres::name::TableName;
 use crate::postgres::outbox;
-use crate::postgres::snapshot::mark;
+use crate::postgres::snapshot::{is_not_contained, mark};
 use crate::postgres::table::{self, Binding, Table};
 use crate::source::Feed;
 use futures_util::TryStreamExt;
@@ -90,7 +90,7 @@ impl<'a> Following<'a> {
             tables,
             header: client.prepare(HEADER).await.map_err(failed)?,
             fingerprints: client.prepare(table::FINGERPRINTS).await.map_err(failed)?,
-            changes: client.prepare(CHANGES).await.map_err(failed)?,
+            changes: client.prepare(&changes()).await.map_err(failed)?,
             logged: String::new(),
             reached: String::new(),
             place: fresh,
@@ -309,13 +309,15 @@ const HEADER: &str = "select pg_current_snapshot()::text, m.install::text, \
 
 /// What `$2` (or else this snapshot) contains and `$1` does not, in the order of the ids. The `+ 0` keeps the
 /// planner from walking the whole table in the order of its primary key.
-const CHANGES: &str = "select id, xid::text, resource, before::text, after::text, \
-         floor(extract(epoch from at) * 1000)::bigint \
-     from (select c.* from tidings.change c \
-         where (c.xid >= pg_snapshot_xmax($1::text::pg_snapshot) \
-                or c.xid = any (array(select pg_snapshot_xip($1::text::pg_snapshot)))) \
+fn changes() -> String {
+    let unseen = is_not_contained("c.xid");
+    format!(
+        "select id, xid::text, resource, before::text, after::text, floor(extract(epoch from at) * 1000)::bigint \
+         from (select c.* from tidings.change c where {unseen} \
              and pg_visible_in_snapshot(c.xid, coalesce($2::text::pg_snapshot, pg_current_snapshot())) \
              and c.id + 0 > $3 and c.resource = any ($4) \
-         order by c.id + 0 offset 0) as unseen";
+             order by c.id + 0 offset 0) as unseen"
+    )
+}
 
 const PURGE: &str = "select tidings.purge($1::text::uuid, $2::text::pg_snapshot, $3::float8 * interval '1 second', $4)";

@@ -1,11 +1,11 @@
 //! The beginning of a connection: every resource has its exchange and its queue, bound as the place says, and is
 //! consumed.
 
-use super::connect::{self, channel};
 use super::following::{Following, Happening};
 use super::queue::{self, Kept};
 use crate::error::Result;
 use crate::event::{Offset, Reason, ResourceEvent};
+use crate::rabbitmq::connect::{self, channel};
 use futures_util::stream::{self, BoxStream, StreamExt};
 use lapin::Consumer;
 use std::collections::HashSet;

@@ -1,9 +1,9 @@
 //! Binding and unbinding beside the messages, one job at a time for each queue.
 
-use super::connect::in_time;
 use super::queue::{bind, unbind};
 use crate::error::Error;
 use crate::interest::Interests;
+use crate::rabbitmq::connect::in_time;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use lapin::Channel;

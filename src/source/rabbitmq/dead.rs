@@ -1,8 +1,7 @@
 //! Where messages go that cannot be read: a queue, for somebody to look at.
 
-use super::connect::{channel, failure};
-use super::queue::name;
 use crate::error::{Error, Kind, Result};
+use crate::rabbitmq::connect::{channel, failure, name};
 use lapin::message::Delivery;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};

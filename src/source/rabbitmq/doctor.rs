@@ -1,11 +1,11 @@
 //! Whether a broker is ready to be followed, and what mends it where it is not.
 
-use super::connect::{self, channel, soft_error};
 use super::dead::SUFFIX;
-use super::queue::{self, name};
+use super::queue;
 use super::{Binding, Settings};
 use crate::error::{Error, Result};
 use crate::finding::Finding;
+use crate::rabbitmq::connect::{self, channel, name, soft_error};
 use lapin::Connection;
 use lapin::options::{QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::AMQPSoftError;

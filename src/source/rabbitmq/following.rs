@@ -3,7 +3,6 @@
 
 use super::bindings::{Bindings, Outcome};
 use super::change::{Read, Reader};
-use super::connect::{self, channel, failure};
 use super::dead::Dead;
 use super::place::{Place, Queue};
 use super::queue::{self, Kept};
@@ -11,6 +10,7 @@ use super::replica::Replica;
 use super::{Binding, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::event::ResourceEvent;
+use crate::rabbitmq::connect::{self, channel, failure};
 use crate::source::{End, Feed};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{BoxStream, FuturesOrdered, SelectAll, StreamExt};

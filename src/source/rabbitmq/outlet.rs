@@ -1,8 +1,7 @@
 //! Lines that clients write, where a resource takes them: published to its exchange.
 
-use super::connect::{connect, failure, in_time};
-use super::queue::name;
 use crate::error::{Error, Kind, Result};
+use crate::rabbitmq::connect::{connect, failure, in_time, name};
 use crate::store::feed::Outlet;
 use async_trait::async_trait;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};

@@ -1,7 +1,7 @@
 //! What is made at a broker: exchanges, our queues, and what binds them.
 
-use super::connect::{channel, failure, soft_error};
 use crate::error::{Error, Kind, Result};
+use crate::rabbitmq::connect::{channel, failure, name, soft_error};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lapin::options::{
     BasicConsumeOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
@@ -34,15 +34,6 @@ impl Kept {
 
 /// So many requests to bind are under way at a time.
 const BINDING: usize = 64;
-
-/// A name as the protocol carries it.
-///
-/// # Errors
-/// `Configuration` when it is longer than 255 bytes.
-pub(super) fn name(text: &str) -> Result<ShortString> {
-    ShortString::try_new(text)
-        .map_err(|error| Error::because(Kind::Configuration, format!("the name {text:?} is too long"), error))
-}
 
 /// Makes sure that a topic exchange is there, and tells whether it was. One that exists is used as it is, whether
 /// it is durable or not, and also where we may not declare any.

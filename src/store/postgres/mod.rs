@@ -13,9 +13,9 @@ mod write;
 
 use crate::error::{Error, Kind, Result};
 use crate::event::Mark;
-use crate::postgres::address::{Address, CONNECT_TIMEOUT};
-use crate::postgres::connect::settings;
+use crate::postgres::address::Address;
 use crate::postgres::failure::failure;
+use crate::postgres::pool::Pool;
 use crate::postgres::snapshot::mark;
 use crate::postgres::table::{self, Binding, Table};
 use crate::query::Query;
@@ -23,7 +23,7 @@ use crate::resource::Resource;
 use crate::store::transaction::{Intent, Transaction};
 use crate::store::{Condition, Snapshot, Store, Write, Written};
 use async_trait::async_trait;
-use deadpool_postgres::{Hook, HookError, Object, Pool, PoolError, Runtime};
+use deadpool_postgres::Object;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,7 +48,6 @@ impl Settings {
 /// The tables of one database.
 pub struct PostgresStore {
     pool: Pool,
-    shown: String,
     bindings: HashMap<Arc<str>, Binding>,
     /// Tables as they were when they were last looked at, by resource.
     tables: Mutex<HashMap<Arc<str>, Arc<Table>>>,
@@ -60,30 +59,9 @@ impl PostgresStore {
     /// # Errors
     /// `Configuration` when no pool can be made of the settings.
     pub fn new(address: &Address, wanted: Settings) -> Result<PostgresStore> {
-        let first = settings(wanted.statement_timeout);
-        let introduce = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
-            let first = first.clone();
-            Box::pin(async move { client.batch_execute(&first).await.map_err(HookError::Backend) })
-        });
-        let pool = Pool::builder(address.manager())
-            .max_size(wanted.connections.max(1))
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT_TIMEOUT))
-            .create_timeout(Some(CONNECT_TIMEOUT))
-            .recycle_timeout(Some(CONNECT_TIMEOUT))
-            .post_create(introduce)
-            .build()
-            .map_err(|error| Error::because(Kind::Configuration, "the connection pool cannot be made", error))?;
+        let pool = Pool::new(address, wanted.connections, wanted.statement_timeout)?;
         let bindings = wanted.bindings.into_iter().map(|binding| (binding.resource.clone(), binding)).collect();
-        Ok(PostgresStore { pool, shown: address.shown().to_owned(), bindings, tables: Mutex::default() })
-    }
-
-    async fn connection(&self) -> Result<Object> {
-        let doing = format!("connecting to Postgres at {}", self.shown);
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => failure(&doing, error),
-            other => Error::because(Kind::Unreachable, format!("{doing} failed"), other),
-        })
+        Ok(PostgresStore { pool, bindings, tables: Mutex::default() })
     }
 
     /// The table of a resource, looked up when it is not known.
@@ -120,7 +98,7 @@ const ATTEMPTS: usize = 3;
 impl Store for PostgresStore {
     async fn query(&self, resource: &Resource, query: &Query) -> Result<Snapshot> {
         for _ in 0..ATTEMPTS {
-            let mut client = self.connection().await?;
+            let mut client = self.pool.get().await?;
             let table = self.table(&client, &resource.name).await?;
             match read::attempt(&mut client, &table, resource, query).await {
                 Ok(Attempt::Done(snapshot)) => return Ok(snapshot),
@@ -136,7 +114,7 @@ impl Store for PostgresStore {
     }
 
     async fn mark(&self) -> Result<Mark> {
-        let client = self.connection().await?;
+        let client = self.pool.get().await?;
         let row = client
             .query_one("select pg_current_snapshot()::text", &[])
             .await
@@ -146,7 +124,7 @@ impl Store for PostgresStore {
 
     async fn write(&self, resource: &Resource, id: &str, write: Write, condition: &Condition) -> Result<Written> {
         for _ in 0..ATTEMPTS {
-            let mut client = self.connection().await?;
+            let mut client = self.pool.get().await?;
             let table = self.table(&client, &resource.name).await?;
             match write::attempt(&mut client, &table, resource, id, &write, condition).await? {
                 Attempt::Done(written) => return Ok(written),

@@ -38,7 +38,7 @@ impl<'a> PostgresTransaction<'a> {
             Intent::Read => "begin isolation level repeatable read read only",
             Intent::Change => "begin isolation level read committed",
         };
-        let client = store.connection().await?;
+        let client = store.pool.get().await?;
         let begun = PostgresTransaction { store, client: Some(client), tables: HashMap::new(), stamp: Stamp::None };
         begun.client()?.batch_execute(begin).await.map_err(|error| failure("beginning a transaction", error))?;
         Ok(begun)

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use lapin::types::ShortString;
 use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// `Unreachable` when nobody answers, `Refused` when the broker does not let us in.
-pub(super) async fn connect(url: &str) -> Result<Connection> {
+pub async fn connect(url: &str) -> Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name("tidings".into());
     in_time(async { Connection::connect(url, properties).await.map_err(refused_connection) }).await
 }
@@ -24,26 +25,35 @@ pub(super) async fn connect(url: &str) -> Result<Connection> {
 ///
 /// # Errors
 /// Those of the answer; `Unreachable` when there is none.
-pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn in_time<T>(answer: impl Future<Output = Result<T>>) -> Result<T> {
     let unanswered = |_| Err(Error::new(Kind::Unreachable, "the broker does not answer"));
     tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(unanswered)
 }
 
 /// Ends a connection; a broker that does not answer is left alone.
-pub(super) async fn end(connection: &Connection) {
+pub async fn end(connection: &Connection) {
     let _ = tokio::time::timeout(GOODBYE, connection.close(200, "the end".into())).await;
+}
+
+/// A name as the protocol carries it.
+///
+/// # Errors
+/// `Configuration` when it is longer than 255 bytes.
+pub fn name(text: &str) -> Result<ShortString> {
+    ShortString::try_new(text)
+        .map_err(|error| Error::because(Kind::Configuration, format!("the name {text:?} is too long"), error))
 }
 
 /// A channel of a connection.
 ///
 /// # Errors
 /// As [`failure`].
-pub(super) async fn channel(connection: &Connection) -> Result<Channel> {
+pub async fn channel(connection: &Connection) -> Result<Channel> {
     connection.create_channel().await.map_err(|error| failure("opening a channel", error))
 }
 
 /// The error for something that the broker did not do.
-pub(super) fn failure(what: &str, error: lapin::Error) -> Error {
+pub fn failure(what: &str, error: lapin::Error) -> Error {
     let kind = match soft_error(&error) {
         Some(AMQPSoftError::ACCESSREFUSED | AMQPSoftError::PRECONDITIONFAILED) if !is_in_use(&error) => Kind::Refused,
         _ => Kind::Unreachable,
@@ -52,7 +62,7 @@ pub(super) fn failure(what: &str, error: lapin::Error) -> Error {
 }
 
 /// Why the broker closed a channel.
-pub(super) fn soft_error(error: &lapin::Error) -> Option<&AMQPSoftError> {
+pub fn soft_error(error: &lapin::Error) -> Option<&AMQPSoftError> {
     match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
             AMQPErrorKind::Soft(soft) => Some(soft),
