@@ -1,7 +1,15 @@
 //! Pushes between the nodes of one program. What is relayed is told at most once and is in no log.
+//!
+//! Every relay takes pushes from a [`waiting::Waiting`] line, which is what the rest of the program knows of it.
+
+pub mod keep;
+pub mod postgres;
+pub mod rabbitmq;
+pub mod waiting;
 
 use crate::error::Result;
 use async_trait::async_trait;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// What the ids of a push name.
@@ -37,6 +45,15 @@ pub struct Push {
     pub data: Arc<str>,
 }
 
+impl Push {
+    /// What somebody else has written down as a push; `None` when that is none.
+    pub fn read(kind: &str, ids: Vec<Arc<str>>, data: &str) -> Option<Push> {
+        let kind = Kind::of(kind)?;
+        let object: &RawValue = serde_json::from_str(data).ok()?;
+        object.get().starts_with('{').then(|| Push { kind, ids, data: data.into() })
+    }
+}
+
 /// Whoever has the sockets of this node.
 #[async_trait]
 pub trait Deliver: Send + Sync {
@@ -62,4 +79,30 @@ pub trait Relay: Send + Sync {
     /// # Errors
     /// `Unreachable` when the way is lost; no other node gets it then.
     async fn send(&self, push: Push) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_push_is_not_read_as_one() {
+        for (kind, data) in [("user", "{}"), ("channel", " {\"a\": 1.0}"), ("client", "{\"type\":\"x\"} ")] {
+            let push = Push::read(kind, vec!["a".into()], data).expect("a push");
+            assert_eq!((push.kind.name(), &*push.data), (kind, data));
+        }
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(10_000), "]".repeat(10_000));
+        assert!(Push::read("user", Vec::new(), &deep).is_some(), "depth is no reason");
+        for (kind, data) in [
+            ("users", "{}"),
+            ("", "{}"),
+            ("user", ""),
+            ("user", "[]"),
+            ("user", "{"),
+            ("user", "{} {}"),
+            ("user", "\"{\""),
+        ] {
+            assert_eq!(Push::read(kind, Vec::new(), data), None, "{kind} {data}");
+        }
+    }
 }
