@@ -1,0 +1,5 @@
+//! What runs operations.
+
+pub mod builtin;
+pub mod http;
+pub mod postgres;
