@@ -76,13 +76,17 @@
 //!   told, without any wire format · [`access`] who may see what, [`audience`] who may see one entry · [`interest`]
 //!   what a source is to ask for · [`finding`] of a doctor
 //! - File stores: [`files`] has rows, roles and what is told of a change, for the dialect and the API of that name
+//! - Members of encrypted boxes: [`misakey`] has who is in which box, what each is told, and what each has not seen
 //! - The engine: [`log`] · [`index`] finds filters without trying them all · [`hub`] · [`replica`] what the pump knows
 //!   of other records · [`pump`] · [`mailbox`] · [`shard`] · [`session`] ·
 //!   [`talk`] · [`broadcast`] what an operator says
-//! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`]
-//!   and [`mongodb`] what both need of these · [`pairs`] and [`record`] what the disk holds · [`catalog`] what is served
+//! - Pushes: [`relay`] between nodes · [`jac`] who can be reached, who may push, and operations that do
+//! - Products: [`store`] reads and writes · [`source`] follows · [`supervise`] starts sources again · [`postgres`],
+//!   [`mongodb`] and [`rabbitmq`] what several need of these · [`pairs`] and [`record`] what the disk holds ·
+//!   [`catalog`] what is served
 //! - The wire: [`frame`] · [`wire`] · [`handshake`] · [`door`] lets sockets in · [`dialect`] · [`patch`] · [`connection`] ·
 //!   [`server`]
+//! - Dialects with a talk of their own: [`cells`] has who may see what of a tree, the desk that tells, and the chat
 //! - Doors: [`api`] HTTP · [`console`] the page · [`auth`] tokens · [`config`] · [`metrics`] · [`demo`] ·
 //!   [`mod@bench`]
 //! - The whole: [`app`] is the one place that names concrete parts; [`cli`] is what the program understands
@@ -107,6 +111,9 @@
 //!   entry like any other, told as `item` or `remove` by the one verdict, live and in a resume, and the hub finds whom
 //!   an entry concerns by the names in its audience. What a file store tells is finished there too: a message with its
 //!   recipients is in the log in the same step as the change.
+//! - **Joining may come before the handshake.** Where a client is owed everything that is committed after it saw its
+//!   socket open, the door takes the position before it answers, and the session goes on from there: joining and
+//!   resuming are one. What cannot be told whole then ends the connection, for its client would not notice a gap.
 //! - **The shard is below the session.** It owns sockets and groups and writes without asking; it knows the session
 //!   only as an [`Owner`](shard::Owner), which it tells that pushes were held back or that history broke. So live
 //!   delivery, the hot path, touches no state of a client.
@@ -129,6 +136,7 @@ pub mod auth;
 pub mod bench;
 pub mod broadcast;
 pub mod catalog;
+pub mod cells;
 pub mod cli;
 pub mod config;
 pub mod connection;
@@ -152,10 +160,12 @@ pub mod handshake;
 pub mod hub;
 pub mod index;
 pub mod interest;
+pub mod jac;
 pub mod log;
 pub mod mailbox;
 pub mod message;
 pub mod metrics;
+pub mod misakey;
 pub mod mongodb;
 pub mod pace;
 pub mod pairs;
@@ -163,6 +173,7 @@ pub mod patch;
 pub mod postgres;
 pub mod pump;
 pub mod query;
+pub mod rabbitmq;
 pub mod reading;
 pub mod record;
 pub mod relay;

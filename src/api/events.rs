@@ -14,7 +14,7 @@ use crate::event::Position;
 use crate::filter::Filter;
 use crate::frame::unframe::{Piece, Unframer};
 use crate::message::{Address, Initial, Page, Reference, View, Watch};
-use crate::session::Opening;
+use crate::session::{OnBreak, Opening};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -90,7 +90,7 @@ fn opening(
     };
     // With a reference it is told of what is refused.
     let address = Address { channel: resource.name.clone(), reference: Some(Reference("0".into())) };
-    Ok(Opening { address, resource: resource.name.clone(), watch, sight: None })
+    Ok(Opening { address, resource: resource.name.clone(), watch, sight: None, on_break: OnBreak::StartOver })
 }
 
 /// The other end of a client's wire.

@@ -10,6 +10,7 @@ pub mod cors;
 mod events;
 pub mod files;
 mod guarded;
+pub mod jac;
 mod key;
 mod problem;
 mod reached;

@@ -11,6 +11,8 @@ mod operate;
 mod parts;
 mod postgres;
 mod rabbitmq;
+mod relay;
+pub mod schemas;
 mod service;
 mod shared;
 mod web;

@@ -5,6 +5,7 @@ use crate::app::in_source;
 use crate::app::mongodb as mongo;
 use crate::app::postgres::{self, Database, wish_of};
 use crate::app::rabbitmq;
+use crate::app::relay;
 use crate::auth::doctor;
 use crate::config::{Config, Product, Source, redacted};
 use crate::error::{Error, Kind, Result};
@@ -12,6 +13,7 @@ use crate::finding::Finding;
 use crate::postgres::address::Address;
 use crate::postgres::capture;
 use crate::postgres::connect::connect;
+use crate::postgres::push;
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -32,17 +34,24 @@ pub async fn check(config: &Config, out: &mut dyn Write) -> Result<bool> {
     }
     for source in &config.sources {
         say(out, &format!("\n{} ({})", source.name, redacted(&source.url)))?;
-        let findings = match source.product {
-            Product::Postgres => postgres::findings(config, source).await,
-            Product::Mongodb => mongo::findings(config, source).await,
-            Product::Rabbitmq => rabbitmq::findings(config, source).await,
-        };
-        all_well &= tell(out, findings.unwrap_or_else(|error| vec![Finding::of(&error)]))?;
+        for findings in [followed(config, source).await, relay::findings(config, source).await] {
+            all_well &= tell(out, findings.unwrap_or_else(|error| vec![Finding::of(&error)]))?;
+        }
     }
     if config.sources.is_empty() {
         say(out, "no database is configured; the embedded store needs nothing")?;
     }
     Ok(all_well)
+}
+
+/// What is found in a source as one that is followed.
+async fn followed(config: &Config, source: &Source) -> Result<Vec<Finding>> {
+    match source.product {
+        _ if config.only_carries(source) => Ok(Vec::new()),
+        Product::Postgres => postgres::findings(config, source).await,
+        Product::Mongodb => mongo::findings(config, source).await,
+        Product::Rabbitmq => rabbitmq::findings(config, source).await,
+    }
 }
 
 /// Writes what a doctor finds. Whether all is well.
@@ -61,33 +70,52 @@ fn tell(out: &mut dyn Write, findings: Vec<Finding>) -> Result<bool> {
 /// # Errors
 /// When the database cannot be asked which way of capturing it offers, or for its tables.
 pub async fn sql_print(config: &Config, out: &mut dyn Write) -> Result<()> {
-    for (source, database) in databases(config).await? {
-        let way = async {
-            let (client, _task) = connect(&database.address, PATIENCE, None).await?;
-            database.way(&client, source).await
-        };
-        let way = way.await.map_err(|error| in_source(&source.name, error))?;
-        let sql = capture::print(way, &source.publication, &database.tables());
+    for source in sources(config)? {
+        let sql = statements(config, source).await.map_err(|error| in_source(&source.name, error))?;
         say(out, &format!("-- {}\n{sql}", redacted(&source.url)))?;
     }
     Ok(())
 }
 
-/// Makes what capturing needs in every database: the outbox and its triggers, or the publication of a slot.
+async fn statements(config: &Config, source: &Source) -> Result<String> {
+    let mut sql = String::new();
+    if let Some(database) = captured(config, source).await? {
+        let (client, _task) = connect(&database.address, PATIENCE, None).await?;
+        sql = capture::print(database.way(&client, source).await?, &source.publication, &database.tables());
+    }
+    if carries_pushes(config, source) {
+        sql += &push::print();
+    }
+    Ok(sql)
+}
+
+/// Makes what capturing needs in every database: the outbox and its triggers, or the publication of a slot; and the
+/// table of pushes, where the configuration has pushes from inside a database or by way of one.
 ///
 /// # Errors
 /// As the database refuses it.
 pub async fn sql_install(config: &Config, out: &mut dyn Write) -> Result<()> {
-    for (source, database) in databases(config).await? {
-        let installed = async {
-            let (client, _task) = connect(&database.address, Duration::ZERO, None).await?;
-            let way = database.way(&client, source).await?;
-            database.install(&client, source, way).await
-        };
-        installed.await.map_err(|error| in_source(&source.name, error))?;
-        say(out, &format!("installed in {}: {} tables are followed", redacted(&source.url), database.tables().len()))?;
+    for source in sources(config)? {
+        let installed = install(config, source).await.map_err(|error| in_source(&source.name, error))?;
+        say(out, &format!("installed in {}: {installed}", redacted(&source.url)))?;
     }
     Ok(())
+}
+
+/// What was installed, for people.
+async fn install(config: &Config, source: &Source) -> Result<String> {
+    let (client, _task) = connect(&Address::parse(&source.url)?, Duration::ZERO, None).await?;
+    let mut installed = Vec::new();
+    if let Some(database) = captured(config, source).await? {
+        let way = database.way(&client, source).await?;
+        database.install(&client, source, way).await?;
+        installed.push(format!("{} tables are followed", database.tables().len()));
+    }
+    if carries_pushes(config, source) {
+        push::install(&client).await?;
+        installed.push("pushes are heard".to_owned());
+    }
+    Ok(installed.join(", "))
 }
 
 /// Takes everything that was ever installed out of every database, with the slot and the WAL that it keeps.
@@ -111,13 +139,16 @@ pub fn command(config: &Config, command: &str) -> String {
     format!("tidings {command} {}", config.arguments).trim_end().to_owned()
 }
 
-async fn databases(config: &Config) -> Result<Vec<(&Source, Database)>> {
-    let mut all = Vec::new();
-    for source in sources(config)? {
-        let database = Database::of(config, source, &HashSet::new()).await;
-        all.push((source, database.map_err(|error| in_source(&source.name, error))?));
+/// A database with what of it is followed; `None`: nothing of it is.
+async fn captured(config: &Config, source: &Source) -> Result<Option<Database>> {
+    match config.only_carries(source) {
+        true => Ok(None),
+        false => Database::of(config, source, &HashSet::new()).await.map(Some),
     }
-    Ok(all)
+}
+
+fn carries_pushes(config: &Config, source: &Source) -> bool {
+    config.jac.iter().any(|jac| jac.uses(&source.name))
 }
 
 /// The Postgres databases; others need nothing installed.

@@ -85,6 +85,7 @@ impl Opened {
 /// Whatever cannot be opened, in one sentence that says what to do.
 pub async fn open(config: &Config) -> Result<Parts> {
     let log = open_log(config)?;
+    let metrics = Arc::new(Metrics::default());
     let mut opened = Opened::default();
     let catalog = Arc::new(Catalog::new(Vec::new(), config.aliases()).narrowed(config.narrowed()));
     let opening = Opening { config, log: log.clone(), catalog: catalog.clone() };
@@ -102,15 +103,18 @@ pub async fn open(config: &Config) -> Result<Parts> {
         opened.sources.push(SourcePart { name: EMBEDDED.into(), source, health });
     }
     // A broker's resources may have their rows in a database.
-    let (brokers, databases): (Vec<_>, Vec<_>) =
-        config.sources.iter().partition(|source| source.product == Product::Rabbitmq);
+    let (brokers, databases): (Vec<_>, Vec<_>) = config
+        .sources
+        .iter()
+        .filter(|source| !config.only_carries(source))
+        .partition(|source| source.product == Product::Rabbitmq);
     for source in databases.into_iter().chain(brokers) {
         let one = opening.open_source(source, &opened).await;
         opened.take(one.map_err(|error| in_source(&source.name, error))?);
     }
     check_aliases(config, &opened.served)?;
     let mut replicas = shared::replicas(config, &mut opened.served, &*log)?;
-    let services = services(config, &mut opened).await?;
+    let services = services(config, &mut opened, &metrics).await?;
     for one in opened.served {
         let name = one.resource.name.clone();
         if !catalog.add(one) {
@@ -118,7 +122,6 @@ pub async fn open(config: &Config) -> Result<Parts> {
         }
     }
     fill_tails(&*log, &opened.tails)?;
-    let metrics = Arc::new(Metrics::default());
     // Behind the others: of the rows of a file store, these log what follows from them.
     for service in &services {
         replicas.extend(service.replicas(&catalog, &metrics));
@@ -136,7 +139,7 @@ pub async fn open(config: &Config) -> Result<Parts> {
 }
 
 /// The dialects with parts of their own, with the resources that these add.
-async fn services(config: &Config, opened: &mut Opened) -> Result<Vec<Box<dyn Service>>> {
+async fn services(config: &Config, opened: &mut Opened, metrics: &Arc<Metrics>) -> Result<Vec<Box<dyn Service>>> {
     let mut services: Vec<Box<dyn Service>> = Vec::new();
     if let Some(admin) = &config.admin {
         services.push(Box::new(Admin::open(admin)?));
@@ -151,7 +154,7 @@ async fn services(config: &Config, opened: &mut Opened) -> Result<Vec<Box<dyn Se
         services.push(Box::new(Misakey::open(misakey, config, opened).await?));
     }
     for jac in &config.jac {
-        services.push(Box::new(Jac::open(jac, config, opened).await?));
+        services.push(Box::new(Jac::open(jac, config, opened, metrics).await?));
     }
     Ok(services)
 }

@@ -28,8 +28,8 @@ pub struct Ground {
     pub stopped: watch::Receiver<bool>,
 }
 
-/// A dialect with parts of its own, put together from the resources that its configuration names. Each method is
-/// called once, in this order.
+/// A dialect with parts of its own, put together from the resources that its configuration names. Each method but
+/// `gauge` is called once, in this order.
 pub trait Service: Send + Sync {
     /// What it has in the pump, behind what others have there.
     fn replicas(&self, catalog: &Arc<Catalog>, metrics: &Arc<Metrics>) -> Vec<Box<dyn Replica>>;
@@ -41,6 +41,9 @@ pub trait Service: Send + Sync {
 
     /// The ways in to it.
     fn doors(&self, ground: &Ground) -> Vec<Box<dyn Door>>;
+
+    /// Brings the numbers of its own that nobody counts up to date.
+    fn gauge(&self, _metrics: &Metrics) {}
 
     /// What it answers by HTTP.
     fn routes(&self, _ground: &Ground) -> Router {

@@ -173,6 +173,7 @@ impl Web {
         metrics.log_floor.set(number(self.ground.log.floor()));
         metrics.log_bytes.set(number(self.ground.log.bytes()));
         metrics.catch_all.set(number(self.ground.hub.catch_all() as u64));
+        self.services.iter().for_each(|service| service.gauge(metrics));
         for (name, health) in &self.health {
             let (up, lag) = match health.state() {
                 State::Live { .. } => (1, Duration::ZERO),

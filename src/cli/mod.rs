@@ -7,7 +7,7 @@ mod token;
 
 pub use settings::{Check, Demo, Serve, Settings, Sql, SqlAction};
 
-use crate::app;
+use crate::app::{self, schemas};
 use crate::bench::{self, BenchArguments};
 use crate::config::Overrides;
 use crate::error::{Error, Kind, Result};
@@ -111,6 +111,9 @@ impl Command {
             }
             Command::Sql(Sql { action: SqlAction::Remove(which) }) => {
                 block_on(app::sql_remove(&which.config(overrides)?, &mut io::stdout()))??;
+            }
+            Command::Sql(Sql { action: SqlAction::Schema(of) }) => {
+                print!("{}", schemas::schema(&of.dialect).unwrap_or_default());
             }
             Command::Bench(arguments) => bench::run(&arguments)?,
             Command::Tail(tail) => block_on(tail.run(&mut io::stdout()))??,

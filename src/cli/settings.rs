@@ -1,10 +1,11 @@
 //! The arguments of the commands that run the engine, and the configuration that they make together with a
 //! file and the environment.
 
-use crate::app;
+use crate::app::{self, schemas};
 use crate::config::{Config, Overrides};
 use crate::demo::{self, Existing};
 use crate::error::Result;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -71,7 +72,7 @@ pub struct Sql {
     pub action: SqlAction,
 }
 
-/// What to do with the outbox and its triggers.
+/// What to do with the outbox, its triggers, and the table of pushes.
 #[derive(Debug, Subcommand)]
 pub enum SqlAction {
     /// Print the statements, for somebody else to run
@@ -80,6 +81,15 @@ pub enum SqlAction {
     Install(Check),
     /// Take them out of the databases again
     Remove(Check),
+    /// Print tables that fit a dialect, for a database that has none
+    Schema(Schema),
+}
+
+/// `tidings sql schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    #[arg(value_parser = PossibleValuesParser::new(schemas::dialects()))]
+    pub dialect: String,
 }
 
 impl Settings {

@@ -16,8 +16,12 @@ pub(super) fn check(config: &Config, reader: &Reader<'_>) {
     rules(config, reader);
     sharing(config, reader);
     log(config, reader);
+    let has_auth = has_auth(config, reader);
     config.admin.iter().for_each(|admin| admin.check(&config.resources, reader));
-    config.files.iter().for_each(|files| files.check(&config.resources, has_auth(config, reader), reader));
+    config.files.iter().for_each(|files| files.check(&config.resources, has_auth, reader));
+    config.jac.iter().for_each(|jac| jac.check(config, reader));
+    config.cells.iter().for_each(|cells| cells.check(config, reader));
+    config.misakey.iter().for_each(|misakey| misakey.check(&config.resources, has_auth, reader));
 }
 
 fn doors(config: &Config, reader: &Reader<'_>) {
@@ -141,7 +145,7 @@ impl Resource {
 
     /// Whether its changes can tell a record as it was before. Of a table or a collection the database decides, which
     /// `tidings check` looks at; of a broker's record events those that were told before are known.
-    fn tells_before(&self) -> bool {
+    pub(super) fn tells_before(&self) -> bool {
         match &self.records {
             Records::Table(_) | Records::Collection(_) | Records::Exchange(_) => true,
             Records::Wal { reading } | Records::Notify { reading, .. } => match reading {
@@ -172,7 +176,17 @@ pub(super) fn claims(config: &Config) -> impl Iterator<Item = (String, &str, &st
         // A role is known by the name of its resource; it claims nothing more.
         files.roles.iter().map(move |(_, name)| (key.clone(), name.as_str(), name.as_str()))
     });
-    own.chain(mapped).chain(paths).chain(roles)
+    let cells = config.cells.iter().flat_map(|cells| {
+        let key = |table: &str| format!("channels.{}.{table}", cells.path);
+        let (rows, events) = (key("roles"), key("events"));
+        let rows = cells.roles.iter().map(move |(_, name)| (rows.clone(), name.as_str(), name.as_str()));
+        rows.chain(cells.events.iter().map(move |(_, name)| (events.clone(), name.as_str(), name.as_str())))
+    });
+    let of_boxes = config.misakey.iter().flat_map(|misakey| {
+        let key = format!("channels.{}.roles", misakey.path);
+        misakey.roles.iter().map(move |(_, name)| (key.clone(), name.as_str(), name.as_str()))
+    });
+    own.chain(mapped).chain(paths).chain(roles).chain(cells).chain(of_boxes)
 }
 
 fn log(config: &Config, reader: &Reader<'_>) {

@@ -155,6 +155,7 @@ fn rules(table: &Section<'_>, usual: Rules) -> Rules {
     let name = |name, usual: String| table.get(name, |value| value.text()).unwrap_or(usual);
     Rules {
         leeway: leeway.unwrap_or(usual.leeway),
+        early: leeway.unwrap_or(usual.early),
         issuers: names("issuer", usual.issuers),
         audiences: names("audience", usual.audiences),
         require_expiry: table.get("require_expiry", |value| value.boolean()).unwrap_or(usual.require_expiry),

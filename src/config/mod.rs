@@ -32,8 +32,8 @@ pub use admin::Admin;
 pub use cells::Cells;
 pub use feeds::{Exchange, Follow, Queue, Records, Rows};
 pub use files::Files;
-pub use jac::Jac;
-pub use misakey::Misakey;
+pub use jac::{Jac, Relay, Walker, WalkerKind};
+pub use misakey::{Counts, Misakey};
 pub use mistakes::{Mistake, Mistakes, Place};
 pub use monorail::{Initial, Monorail, Mq};
 pub use resources::{Channel, Dialect, Resource};
@@ -164,13 +164,21 @@ impl Config {
     /// Whether every table of this source that has a key is served.
     pub fn discovers(&self, source: &Source) -> bool {
         source.product != Product::Rabbitmq
-            && source.discover.unwrap_or_else(|| {
-                let names = |resource: &Resource| {
-                    resource.source == source.name
-                        || resource.rows.as_ref().is_some_and(|rows| rows.source == source.name)
-                };
-                !self.resources.iter().any(names)
-            })
+            && source
+                .discover
+                .unwrap_or_else(|| !self.has_resources_of(source) && !self.jac.iter().any(|jac| jac.uses(&source.name)))
+    }
+
+    /// Whether this source only carries pushes: no resource has its changes or its rows there.
+    pub fn only_carries(&self, source: &Source) -> bool {
+        !self.discovers(source) && !self.has_resources_of(source) && self.jac.iter().any(|jac| jac.uses(&source.name))
+    }
+
+    fn has_resources_of(&self, source: &Source) -> bool {
+        let names = |resource: &Resource| {
+            resource.source == source.name || resource.rows.as_ref().is_some_and(|rows| rows.source == source.name)
+        };
+        self.resources.iter().any(names)
     }
 
     /// Who may read what is discovered.

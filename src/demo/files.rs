@@ -4,7 +4,6 @@
 
 use crate::demo::{DemoWrite, Hint, Scene};
 use crate::event::Timestamp;
-use crate::store::Write;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -34,11 +33,11 @@ impl Scene for Team {
     /// Makes the users, a space, its projects, who has access to them, and contents.
     fn seeds(&mut self, now: Timestamp) -> Vec<DemoWrite> {
         let mut writes: Vec<DemoWrite> =
-            USERS.iter().map(|(key, name)| put("users", key, json!({"key": key, "name": name}))).collect();
+            USERS.iter().map(|(key, name)| DemoWrite::put("users", key, json!({"key": key, "name": name}))).collect();
         let space = file(SPACE, "Core#Space", "Northwind", &[], now);
-        writes.push(put("files", SPACE, space));
+        writes.push(DemoWrite::put("files", SPACE, space));
         for (seq, (user, role)) in [("bob", "writer"), ("cleo", "reader")].into_iter().enumerate() {
-            writes.push(put("file_permissions", user, permission(user, role, seq)));
+            writes.push(DemoWrite::put("file_permissions", user, permission(user, role, seq)));
         }
         writes.extend(project(PROJECT, "Orders", now));
         writes.extend(self.new_project(now));
@@ -57,7 +56,7 @@ impl Scene for Team {
             }
             _ => {
                 let requests = json!({"value": {"requests": {"list orders": {"runs": self.round}}}});
-                vec![merge("file_media", PROJECT, requests)]
+                vec![DemoWrite::merge("file_media", PROJECT, requests)]
             }
         }
     }
@@ -68,12 +67,13 @@ impl Scene for Team {
     }
 }
 
-impl Team {
-    /// Nobody has done anything yet.
-    pub fn new() -> Team {
+impl Default for Team {
+    fn default() -> Team {
         Team { chance: StdRng::from_rng(&mut rand::rng()), projects: VecDeque::new(), is_shared: true, round: 0 }
     }
+}
 
+impl Team {
     /// The last user is given access to the space, or loses it.
     fn share(&mut self, now: Timestamp) -> Vec<DemoWrite> {
         self.is_shared = !self.is_shared;
@@ -81,7 +81,7 @@ impl Team {
             true => json!({"deleted": false, "deletedTime": null, "deletingUser": null}),
             false => json!({"deleted": true, "deletedTime": now.0, "deletingUser": "ann"}),
         };
-        vec![merge("file_permissions", "cleo", change)]
+        vec![DemoWrite::merge("file_permissions", "cleo", change)]
     }
 
     fn new_project(&mut self, now: Timestamp) -> Vec<DemoWrite> {
@@ -93,13 +93,13 @@ impl Team {
     fn delete_project(&mut self, now: Timestamp) -> Vec<DemoWrite> {
         let Some(key) = self.projects.pop_front() else { return Vec::new() };
         let deleted = json!({"deleted": true, "deletedInfo": {"user": "bob", "name": "Bob Baker", "time": now.0}});
-        vec![merge("files", &key, deleted), merge("file_media", &key, json!({"deleted": true}))]
+        vec![DemoWrite::merge("files", &key, deleted), DemoWrite::merge("file_media", &key, json!({"deleted": true}))]
     }
 
     fn change(&mut self, resource: &'static str, id: &str, mut change: Value, now: Timestamp) -> DemoWrite {
         let (user, name) = USERS[self.chance.random_range(0..2)];
         change["lastModified"] = json!({"user": user, "name": name, "time": now.0});
-        merge(resource, id, change)
+        DemoWrite::merge(resource, id, change)
     }
 }
 
@@ -114,7 +114,10 @@ fn file(key: &str, kind: &str, name: &str, parents: &[&str], now: Timestamp) -> 
 fn project(key: &str, name: &str, now: Timestamp) -> Vec<DemoWrite> {
     let contents = json!({"kind": "Core#HttpProject", "requests": {"list orders": {"method": "GET", "runs": 0}}});
     let media = json!({"key": key, "mime": "application/json", "value": contents, "revised": 0, "deleted": false});
-    vec![put("files", key, file(key, "Core#Project", name, &[SPACE], now)), put("file_media", key, media)]
+    vec![
+        DemoWrite::put("files", key, file(key, "Core#Project", name, &[SPACE], now)),
+        DemoWrite::put("file_media", key, media),
+    ]
 }
 
 fn permission(user: &str, role: &str, seq: usize) -> Value {
@@ -124,24 +127,17 @@ fn permission(user: &str, role: &str, seq: usize) -> Value {
     })
 }
 
-fn put(resource: &'static str, id: &str, record: Value) -> DemoWrite {
-    DemoWrite { resource, id: id.to_owned(), write: Write::Put(record) }
-}
-
-fn merge(resource: &'static str, id: &str, change: Value) -> DemoWrite {
-    DemoWrite { resource, id: id.to_owned(), write: Write::MergePatch(change) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::files::rows::{File, Mapping, Media, Part, Permission, Shape};
+    use crate::store::Write;
 
     #[test]
     fn every_row_of_the_team_can_be_read() {
         let now = Timestamp(1_795_248_786_949);
         let rows = project("p", "P", now).into_iter();
-        let rows = rows.chain([put("file_permissions", "bob", permission("bob", "writer", 0))]);
+        let rows = rows.chain([DemoWrite::put("file_permissions", "bob", permission("bob", "writer", 0))]);
         for DemoWrite { resource, id, write } in rows {
             let Write::Put(row) = write else { panic!("a new row is put") };
             let read = |part| Mapping::new(part, Shape::Flat, &[]).members(&id, &row).expect("members");

@@ -1,6 +1,9 @@
 //! A simulated data centre: something to watch before a database is connected, or to feed databases with.
 
+pub mod cells;
 pub mod files;
+pub mod jac;
+pub mod misakey;
 mod plant;
 mod run;
 mod simulation;
@@ -13,6 +16,7 @@ pub use simulation::Simulation;
 
 use crate::event::Timestamp;
 use crate::store::Write;
+use serde_json::Value;
 
 /// The resources that the simulation writes, those that others refer to first.
 pub const RESOURCES: [&str; 5] = ["skus", "nodes", "catalogs", "workflows", "logs"];
@@ -23,6 +27,23 @@ pub struct DemoWrite {
     pub resource: &'static str,
     pub id: String,
     pub write: Write,
+}
+
+impl DemoWrite {
+    /// The whole record.
+    fn put(resource: &'static str, id: &str, record: Value) -> DemoWrite {
+        DemoWrite { resource, id: id.to_owned(), write: Write::Put(record) }
+    }
+
+    /// A part of the record.
+    fn merge(resource: &'static str, id: &str, change: Value) -> DemoWrite {
+        DemoWrite { resource, id: id.to_owned(), write: Write::MergePatch(change) }
+    }
+
+    /// The record goes.
+    fn delete(resource: &'static str, id: &str) -> DemoWrite {
+        DemoWrite { resource, id: id.to_owned(), write: Write::Delete }
+    }
 }
 
 /// The variable that the configuration takes the secret of its tokens from.
@@ -52,12 +73,24 @@ pub struct Hint {
 
 /// Everybody who is at work beside the data centre.
 pub fn scenes() -> Vec<Box<dyn Scene>> {
-    vec![Box::new(files::Team::new())]
+    vec![
+        Box::new(files::Team::default()),
+        Box::new(cells::Office::default()),
+        Box::new(misakey::Conversation::default()),
+        Box::new(jac::Chat::default()),
+    ]
 }
 
 /// The configuration that the demo runs with.
 pub fn config_text() -> String {
-    [include_str!("demo.toml"), include_str!("files.toml")].join("\n")
+    let parts = [
+        include_str!("demo.toml"),
+        include_str!("files.toml"),
+        include_str!("cells.toml"),
+        include_str!("misakey.toml"),
+        include_str!("jac.toml"),
+    ];
+    parts.join("\n")
 }
 
 /// What is printed at the start, for a server at this address (`127.0.0.1:9100`) that was started as `program`.
@@ -101,7 +134,8 @@ fn line(address: &str, hint: &Hint, token: &impl Fn(&str) -> String) -> String {
         let mut rest = text;
         // A subject in braces is one word; braces of JSON hold more.
         while let Some(at) = rest.find('{') {
-            let word: String = rest[at + 1..].chars().take_while(|letter| letter.is_ascii_alphanumeric()).collect();
+            let word: String =
+                rest[at + 1..].chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '-').collect();
             let end = at + 1 + word.len();
             filled.push_str(&rest[..at]);
             match !word.is_empty() && rest[end..].starts_with('}') {

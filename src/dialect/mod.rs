@@ -1,7 +1,10 @@
 //! One wire protocol: text to requests, notices to text. Pure: no IO, no await, no clock.
 
+pub mod cells;
 pub mod events;
 pub mod files;
+pub mod jac;
+pub mod misakey;
 pub mod monorail;
 
 use crate::audience::Sight;

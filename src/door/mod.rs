@@ -1,6 +1,9 @@
 //! Where a socket comes in: which dialect a path belongs to, and who is let in, before the handshake is answered.
 
+pub mod cells;
 pub mod files;
+pub mod jac;
+pub mod misakey;
 pub mod monorail;
 
 use crate::api::admit;

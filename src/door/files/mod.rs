@@ -15,7 +15,7 @@ use crate::auth::{Denied, Gate};
 use crate::door::{Admission, Asking, Door};
 use crate::event::{Position, Timestamp};
 use crate::message::{Address, Initial, Page, View, Watch};
-use crate::session::{Opening, Terms};
+use crate::session::{OnBreak, Opening, Terms};
 use crate::shard::{Keepalive, Manners};
 use crate::talk::Watching;
 use crate::viewer::Viewer;
@@ -73,7 +73,8 @@ impl Door for FilesDoor {
         }
         let address = Address { channel: "/files".into(), reference: None };
         let watch = watch(&heard, &query);
-        let opening = Opening { address, resource: self.messages.clone(), watch, sight: Some(sight) };
+        let (resource, on_break) = (self.messages.clone(), OnBreak::StartOver);
+        let opening = Opening { address, resource, watch, sight: Some(sight), on_break };
         let start = Watching::start(pass, self.terms.clone(), "".into(), Some(opening));
         let keepalive = self.ping.map(|ping| Keepalive { ping: Some(ping), silence: Some(SILENCE) });
         let manners = Manners { keepalive, ..Manners::default() };
