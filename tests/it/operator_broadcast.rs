@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tidings::app::App;
+use tidings::config::{Config, Overrides};
 
 const CONFIGURATION: &str = r#"
 [server]
@@ -143,4 +144,40 @@ async fn what_one_server_is_told_to_say_every_server_over_the_same_data_says() {
     }
     first.stop().await;
     second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_every_dialect_hear_the_operator_and_are_listed() {
+    let variables = [("DEMO_SECRET".to_owned(), "a secret of at least thirty-two bytes".to_owned())].into();
+    let text = tidings::demo::config_text() + "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\ntoken = \"operator\"\n";
+    let config = Config::from_text("demo", &text, &Overrides { variables, ..Overrides::default() });
+    let app = App::start(config.unwrap_or_else(|mistakes| panic!("{mistakes}"))).await.expect("a server");
+    let member = crate::misakey::world::BOB;
+    let mut sockets = Vec::new();
+    for path in [
+        "/nodes".to_owned(),
+        format!("/files?token={}", crate::files::world::token("bob")),
+        "/ws/event".to_owned(),
+        format!("/box-users/{member}/ws?access_token={}", crate::misakey::world::token(member)),
+        "/websocket".to_owned(),
+    ] {
+        let socket = Socket::open(&format!("ws://{}{path}", app.address())).await;
+        sockets.push(socket.unwrap_or_else(|status| panic!("{path}: {status}")));
+    }
+    let told = loop {
+        // A socket whose handshake is done is a moment later on its shard.
+        let told = say(app.address(), json!({"data": {"val": 1}})).await;
+        if told["sent"] == 5 {
+            break told;
+        }
+    };
+    assert_eq!(told["skipped"], 0);
+    for socket in &mut sockets {
+        while socket.hear().await != Heard::Json(json!({"val": 1})) {}
+    }
+    let (_, list) = call(app.address(), "/admin/connections", "operator", None).await;
+    let dialects: std::collections::BTreeSet<_> =
+        list.as_array().into_iter().flatten().filter_map(|one| one["dialect"].as_str()).collect();
+    assert_eq!(dialects.into_iter().collect::<Vec<_>>(), ["cells", "files", "jac", "misakey", "monorail"]);
+    app.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Credentials from outside: real sockets and requests, and an issuer that can be away.
 
 mod bad;
-mod issuer;
+pub mod issuer;
 mod keys;
 mod log;
 mod opaque;

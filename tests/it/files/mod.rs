@@ -3,16 +3,16 @@
 mod flaws;
 mod nodes;
 mod sockets;
-mod world;
+pub mod world;
 mod writes;
 
 use crate::mongodb::Mongo;
 use crate::postgres::Database;
+use crate::rows::Writes;
 use crate::transcript;
 use mongodb::bson::doc;
 use std::net::SocketAddr;
 use world::FilesWorld;
-use writes::Writes;
 
 /// What every server here is configured with, but for its resources.
 const COMMON: &str = r#"

@@ -1,8 +1,8 @@
 //! Several servers on one database: each follows it by itself, and all of them tell the same.
 
 use super::world::FilesWorld;
-use super::writes::Writes;
 use super::{OUTBOX, Setting};
+use crate::rows::Writes;
 use crate::server;
 use crate::transcript::Word;
 use serde_json::json;

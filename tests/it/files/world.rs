@@ -1,12 +1,12 @@
 //! What the transcripts of a file store need beside a server: tokens, somebody who changes rows, and a barrier that
 //! tells when the changes are in.
 
-use super::writes::Writes;
-use crate::socket::{Heard, Socket};
-use crate::transcript::{Change, Sync, Word, World};
+use crate::control::Control;
+use crate::rows::Writes;
+use crate::socket::Socket;
+use crate::transcript::{Change, Word, World};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use tidings::event::Timestamp;
 
@@ -21,9 +21,7 @@ pub struct FilesWorld {
     address: SocketAddr,
     names: Vec<(String, String)>,
     writes: Writes,
-    /// Watches the rows by themselves, so that its barriers wait for the changes.
-    control: Socket,
-    watched: HashSet<String>,
+    control: Control,
 }
 
 /// A token of a subject for an hour; u4 is in the group `ops`.
@@ -47,26 +45,11 @@ impl FilesWorld {
     pub async fn of(address: SocketAddr, writes: Writes) -> FilesWorld {
         let names = SUBJECTS.map(|subject| (format!("token={subject}"), format!("token={}", token(subject)))).to_vec();
         let url = format!("ws://{address}/?access_token={}", token("control"));
-        let control = Socket::open(&url).await.expect("an upgrade on any other path");
-        let mut world = FilesWorld { address, names, writes, control, watched: HashSet::new() };
-        let position = world.barrier().await.expect("a barrier is answered");
-        let epoch = position.split(':').next().unwrap_or_default();
+        let control = Control::open(&url).await;
+        let mut world = FilesWorld { address, names, writes, control };
+        let epoch = world.control.epoch().await;
         world.names.push(("e1:".to_owned(), format!("{epoch}:")));
         world
-    }
-
-    /// The position once everything committed before is in the log.
-    pub async fn barrier(&mut self) -> Result<String, String> {
-        self.control.say(r#"{"handler":"barrier","ref":"control"}"#).await;
-        loop {
-            match self.control.hear().await {
-                Heard::Json(answer) if answer["handler"] == "barrier" => {
-                    return Ok(answer["position"].as_str().unwrap_or_default().to_owned());
-                }
-                Heard::Json(_) => {}
-                other => return Err(format!("no barrier but {other:?}")),
-            }
-        }
     }
 
     /// Makes a change, and waits until it is in the log; `record` is the whole new row.
@@ -89,18 +72,11 @@ impl World for FilesWorld {
         self.address
     }
 
-    async fn given(&mut self, text: &str) -> Result<(), String> {
-        Err(format!("nothing is given here: {text}"))
-    }
-
     async fn change(&mut self, change: &Change) -> Result<(), String> {
-        if self.watched.insert(change.resource.clone()) {
-            let watch = json!({"handler": "watch", "resource": change.resource, "ref": change.resource});
-            self.control.say(watch.to_string()).await;
-        }
-        self.barrier().await?;
-        self.writes.make(self.address, change).await?;
-        self.barrier().await.map(drop)
+        self.control.watch(&change.resource).await;
+        self.control.barrier().await?;
+        self.writes.make(self.address, change, |record| super::writes::place(change, record)).await?;
+        self.control.barrier().await.map(drop)
     }
 
     fn names(&self) -> &[(String, String)] {
@@ -109,9 +85,5 @@ impl World for FilesWorld {
 
     fn token(&self, who: &str) -> Option<String> {
         Some(token(who))
-    }
-
-    fn sync(&self, _number: usize) -> Option<Sync> {
-        None
     }
 }

@@ -15,8 +15,10 @@ pub trait World {
     /// Where the server listens.
     fn address(&self) -> SocketAddr;
 
-    /// Brings about the state that a `given` line describes.
-    async fn given(&mut self, text: &str) -> Result<(), String>;
+    /// Brings about the state that a `given` line describes; where nothing is given, that is an error.
+    async fn given(&mut self, text: &str) -> Result<(), String> {
+        Err(format!("nothing is given here: {text}"))
+    }
 
     /// Commits a change, and returns when the server has it in its log.
     async fn change(&mut self, change: &Change) -> Result<(), String>;
@@ -25,10 +27,19 @@ pub trait World {
     fn names(&self) -> &[(String, String)];
 
     /// The credential of who sends an HTTP request.
-    fn token(&self, who: &str) -> Option<String>;
+    fn token(&self, _who: &str) -> Option<String> {
+        None
+    }
 
     /// How to learn that everything said on a socket has been handled; `None`: by waiting a moment.
-    fn sync(&self, number: usize) -> Option<Sync>;
+    fn sync(&self, _number: usize) -> Option<Sync> {
+        None
+    }
+
+    /// That moment.
+    fn pause(&self) -> Duration {
+        Duration::from_millis(20)
+    }
 }
 
 /// A question whose answer comes after everything before it, kept out of the transcript.
@@ -257,7 +268,7 @@ impl<W: World> Play<'_, W> {
             }
             self.syncs += 1;
             let Some(sync) = self.world.sync(self.syncs) else {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(self.world.pause()).await;
                 continue;
             };
             socket.say(sync.question).await;
