@@ -1,12 +1,11 @@
 //! A file store, put together from the resources that the configuration names for its parts.
 
-use crate::access::{Access, Read};
 use crate::api;
 use crate::api::files::{FilesApi, Sweeper, Table};
 use crate::app::parts::Opened;
 use crate::app::service::{Ground, Service};
 use crate::auth::{Carrier, Gate, Mint, Mode};
-use crate::catalog::{Catalog, Served};
+use crate::catalog::Catalog;
 use crate::config::{Config, Files, Product};
 use crate::dialect::files::Files as Events;
 use crate::door::Door;
@@ -18,10 +17,8 @@ use crate::files::replica::{self, FilesReplica, Place};
 use crate::files::rows::{Mapping, Part, Shape};
 use crate::metrics::Metrics;
 use crate::replica::Replica;
-use crate::resource::{Delivery, Resource};
 use crate::session::{Limits, Terms};
 use crate::shard::Handle;
-use crate::store::tail::Tail;
 use axum::Router;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -46,26 +43,9 @@ impl FileStore {
     /// `Configuration` when tokens are to be given away and there is nothing to sign them with.
     pub fn open(files: &Files, config: &Config, opened: &mut Opened) -> Result<FileStore> {
         let name = files.role(Part::Files).unwrap_or_default();
-        let own = opened.served.iter().find(|one| *one.resource.name == *name);
-        let source = own.map(|one| one.resource.source.clone()).unwrap_or_default();
-        let health = own.map(|one| one.health.clone()).unwrap_or_default();
+        let source = opened.add_messages(&files.messages(), name);
         let product = config.sources.iter().find(|one| one.name == *source).map(|one| one.product);
         let shape = if product == Some(Product::Postgres) { Shape::Columns } else { Shape::Flat };
-        let messages = files.messages();
-        let resource = Resource {
-            source,
-            append_only: true,
-            keep: 0,
-            private: true,
-            writable: false,
-            delivery: Delivery::Exact,
-            ..Resource::named(&messages)
-        };
-        // It holds no lines: whoever comes back is told from the log.
-        let tail = Arc::new(Tail::new(0, None));
-        opened.tails.insert(resource.name.clone(), tail.clone());
-        let access = Access::of(Read::Authenticated);
-        opened.served.push(Served { resource, access, store: tail, health, sharing: None, interests: None });
         let mint = match &config.auth {
             Some(auth) if files.dev_sessions => Some(Arc::new(Mint::new(auth)?)),
             _ => None,

@@ -1,10 +1,9 @@
 //! What happens to a member of encrypted boxes, put together from the resources that the configuration names.
 
-use crate::access::{Access, Read};
 use crate::app::parts::Opened;
 use crate::app::service::{Ground, Service};
 use crate::auth::{self, Gate, Mode, OnExpiry, Verifier, Verify};
-use crate::catalog::{Catalog, Served};
+use crate::catalog::Catalog;
 use crate::config::{self, Capture, Config, Counts, EMBEDDED, Product};
 use crate::dialect::misakey::Misakey as Dialect;
 use crate::door::misakey::{MisakeyDoor, Pattern};
@@ -15,10 +14,8 @@ use crate::misakey::recount::{Outdated, recount};
 use crate::misakey::replica::{self, BoxesReplica, Place};
 use crate::misakey::{Acks, Identities, Role, Tables};
 use crate::replica::Replica;
-use crate::resource::Resource;
 use crate::session::{Limits, Terms};
 use crate::shard::{Keepalive, Manners};
-use crate::store::tail::Tail;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::routing::any;
@@ -83,7 +80,7 @@ impl Misakey {
             Some(settings) => Some(Arc::new(Verifier::new(&asked(settings, config))?) as Arc<dyn Verify>),
             None => None,
         };
-        serve_messages(config, opened);
+        opened.add_messages(&config.messages(), config.role(Role::BoxEvents).unwrap_or_default());
         let outdated = is_counting.then(Arc::default);
         Ok(Misakey { config: config.clone(), pattern, verifier, held, outdated })
     }
@@ -170,20 +167,6 @@ impl Service for Misakey {
         };
         Router::new().route(&self.config.path, any(turn_away))
     }
-}
-
-/// Adds the resource of what is told. It holds no lines: whoever comes back is told from the log.
-fn serve_messages(config: &config::Misakey, opened: &mut Opened) {
-    let events = config.role(Role::BoxEvents).unwrap_or_default();
-    let own = opened.served.iter().find(|one| *one.resource.name == *events);
-    let source = own.map(|one| one.resource.source.clone()).unwrap_or_default();
-    let health = own.map(|one| one.health.clone()).unwrap_or_default();
-    let resource =
-        Resource { source, append_only: true, private: true, writable: false, ..Resource::named(&config.messages()) };
-    let tail = Arc::new(Tail::new(0, None));
-    opened.tails.insert(resource.name.clone(), tail.clone());
-    let access = Access::of(Read::Authenticated);
-    opened.served.push(Served { resource, access, store: tail, health, sharing: None, interests: None });
 }
 
 /// How tokens are verified on this path: who they name, and how often an issuer is asked about them.

@@ -1,5 +1,6 @@
 //! The concrete parts that a configuration asks for, opened and connected.
 
+use crate::access::{Access, Read};
 use crate::app::admin::Admin;
 use crate::app::cells::Cells;
 use crate::app::files::FileStore;
@@ -21,6 +22,7 @@ use crate::log::memory::MemoryLog;
 use crate::log::{self, Log};
 use crate::metrics::Metrics;
 use crate::replica::Replica;
+use crate::resource;
 use crate::server::{Encryption, certificate};
 use crate::shard;
 use crate::source::embedded::EmbeddedSource;
@@ -76,6 +78,26 @@ impl Opened {
     /// The names that resources have so far.
     pub fn names(&self) -> HashSet<String> {
         self.served.iter().map(|one| one.resource.name.to_string()).collect()
+    }
+
+    /// Adds the private resource of what a dialect tells of the changes of another one, whose source it has; returns
+    /// that source. It holds no lines: whoever comes back is told from the log.
+    pub fn add_messages(&mut self, name: &str, of: &str) -> Arc<str> {
+        let own = self.served.iter().find(|one| *one.resource.name == *of);
+        let source = own.map(|one| one.resource.source.clone()).unwrap_or_default();
+        let health = own.map(|one| one.health.clone()).unwrap_or_default();
+        let resource = resource::Resource {
+            source: source.clone(),
+            append_only: true,
+            private: true,
+            writable: false,
+            ..resource::Resource::named(name)
+        };
+        let tail = Arc::new(Tail::new(0, None));
+        self.tails.insert(resource.name.clone(), tail.clone());
+        let access = Access::of(Read::Authenticated);
+        self.served.push(Served { resource, access, store: tail, health, sharing: None, interests: None });
+        source
     }
 }
 

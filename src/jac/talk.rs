@@ -202,11 +202,8 @@ impl Talk for JacTalk {
 
     async fn hear(self: Rc<Self>, message: Message<'_>) {
         let wait = self.pace.borrow_mut().take(Instant::now());
-        if !wait.is_zero() {
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.shard.ended(self.socket.get()) => return,
-            }
+        if !self.shard.wait(self.socket.get(), wait).await {
+            return;
         }
         let heard = match message {
             Message::Text(text) => decode(text, self.exchange.max_targets),

@@ -42,19 +42,6 @@ impl Member {
             })
         })
     }
-
-    /// Waits until one message more is within the pace; whether the socket is still there.
-    async fn keep_pace(&self) -> bool {
-        let wait = self.pace.borrow_mut().take(Instant::now());
-        let socket = self.socket.get();
-        if !wait.is_zero() {
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.shard.ended(socket) => {}
-            }
-        }
-        self.shard.is_open(socket)
-    }
 }
 
 /// The acknowledgement in a message, if it is one in this name, and its text.
@@ -75,7 +62,8 @@ impl Talk for Member {
     }
 
     async fn hear(self: Rc<Self>, message: Message<'_>) {
-        if !self.keep_pace().await {
+        let wait = self.pace.borrow_mut().take(Instant::now());
+        if !self.shard.wait(self.socket.get(), wait).await {
             return;
         }
         let Some((ack, text)) = heard(message, &self.identity) else {

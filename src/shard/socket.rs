@@ -322,6 +322,14 @@ impl Shard {
         self.state.borrow().sockets.get(id).is_some_and(|socket| socket.ending == Ending::No)
     }
 
+    /// Waits for so long, or until the socket ends; whether it is still open.
+    pub async fn wait(&self, id: SocketId, time: Duration) -> bool {
+        if !time.is_zero() {
+            let _ = tokio::time::timeout(time, self.ended(id)).await;
+        }
+        self.is_open(id)
+    }
+
     /// Completes once the socket is told goodbye or broken.
     pub async fn ended(&self, id: SocketId) {
         while self.is_open(id) {
