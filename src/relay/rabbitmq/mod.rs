@@ -9,7 +9,7 @@ mod letter;
 use crate::error::{Error, Kind, Result};
 use crate::finding::Finding;
 use crate::metrics::Metrics;
-use crate::rabbitmq::connect::{channel, connect, end, failure, in_time, name};
+use crate::rabbitmq::connect::{channel, confirmed, connect, end, failure, in_time, name};
 use crate::relay::Deliver;
 use crate::relay::keep::{LAST_PAUSE, Standing, Way};
 use crate::relay::waiting::{Batch, Parcel, Waiting};
@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, Consumer, ExchangeKind};
@@ -62,8 +62,8 @@ impl RabbitMqRelay {
     }
 
     async fn relay(&mut self, connection: &Connection, standing: &mut Standing) -> Result<()> {
-        let (consuming, consumer) = in_time(subscribe(connection)).await?;
-        let publishing = in_time(confirmed(connection)).await?;
+        let (consuming, consumer) = in_time(connection, subscribe(connection)).await?;
+        let publishing = in_time(connection, confirmed(connection)).await?;
         let stopped = standing.stopped();
         let was_lost = standing.is_lost();
         standing.found();
@@ -94,7 +94,7 @@ impl Way for RabbitMqRelay {
 /// Whatever keeps a node from joining.
 pub async fn examine(url: &str) -> Result<Vec<Finding>> {
     let connection = connect(url).await?;
-    let joined = in_time(subscribe(&connection)).await;
+    let joined = in_time(&connection, subscribe(&connection)).await;
     end(&connection).await;
     joined.map(|_| vec![Finding::good(format!("nodes can tell each other by the exchange {EXCHANGE}"))])
 }
@@ -115,13 +115,6 @@ async fn subscribe(connection: &Connection) -> Result<(Channel, Consumer)> {
     let options = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
     let consumer = channel.basic_consume(queue, "tidings".into(), options, none()).await.map_err(failed)?;
     Ok((channel, consumer))
-}
-
-async fn confirmed(connection: &Connection) -> Result<Channel> {
-    let channel = channel(connection).await?;
-    let confirming = channel.confirm_select(ConfirmSelectOptions::default()).await;
-    confirming.map_err(|error| failure("opening a channel", error))?;
-    Ok(channel)
 }
 
 /// What goes out.
@@ -151,7 +144,7 @@ impl Publisher<'_> {
     }
 
     async fn publish(&self, batch: Batch) -> Result<()> {
-        in_time(self.send(batch.parcels())).await?;
+        in_time(&self.channel, self.send(batch.parcels())).await?;
         batch.gone();
         Ok(())
     }

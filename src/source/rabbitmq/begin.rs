@@ -13,12 +13,12 @@ use std::collections::HashSet;
 impl Following<'_> {
     /// Opens every queue, and hears of new watches from here on.
     pub(super) async fn begin(&mut self, is_late: bool) -> Result<()> {
-        self.discard_others().await?;
-        let control = channel(&self.connection).await?;
-        self.bindings.control = Some(control);
+        let connection = self.connection.clone();
+        connect::in_time(&*connection, self.discard_others()).await?;
+        self.bindings.control = Some(connect::in_time(&*connection, channel(&connection)).await?);
         let mut is_behind = false;
         for number in 0..self.settings.bindings.len() {
-            is_behind |= connect::in_time(self.open(number, is_late)).await?;
+            is_behind |= connect::in_time(&*connection, self.open(number, is_late)).await?;
         }
         self.feed.push(Vec::new(), Some(self.place.encode()), Some(self.settings.count.add(0))).await?;
         match is_behind {

@@ -69,7 +69,7 @@ impl Bindings {
         let Some(control) = self.control.clone() else { return };
         self.queues[number].is_busy = true;
         let doing = async move {
-            let done = in_time(async {
+            let done = in_time(&control, async {
                 unbind(&control, &queue, &exchange, &job.unbind).await?;
                 bind(&control, &queue, &exchange, &job.bind).await
             });

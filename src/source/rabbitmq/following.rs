@@ -37,7 +37,7 @@ const CHECK_EVERY: u32 = 5;
 
 /// What one connection does.
 pub(super) struct Following<'a> {
-    pub(super) connection: Connection,
+    pub(super) connection: Arc<Connection>,
     pub(super) settings: &'a Settings,
     pub(super) feed: &'a Feed,
     pub(super) place: Place,
@@ -86,7 +86,7 @@ impl<'a> Following<'a> {
         replicas: HashMap<Arc<str>, Replica>,
     ) -> Following<'a> {
         Following {
-            connection,
+            connection: Arc::new(connection),
             settings,
             feed,
             place,
@@ -178,7 +178,7 @@ impl<'a> Following<'a> {
             // Somebody watches what we may not bind. That must not end the others' feed.
             Some(error) if error.kind() == Kind::Refused => {
                 tracing::warn!(source = %self.feed.source(), queue, error = %error.chain(), "some patterns are not followed");
-                self.bindings.control = Some(channel(&self.connection).await?);
+                self.bindings.control = Some(connect::in_time(&*self.connection, channel(&self.connection)).await?);
                 Ok(())
             }
             Some(error) => Err(error),
@@ -198,7 +198,8 @@ impl<'a> Following<'a> {
             let exchanges: HashSet<&str> =
                 self.settings.bindings.iter().map(|binding| binding.exchange.as_str()).collect();
             for exchange in exchanges {
-                if !connect::in_time(queue::exchange_exists(&self.connection, exchange)).await? {
+                let asked = queue::exchange_exists(&self.connection, exchange);
+                if !connect::in_time(&*self.connection, asked).await? {
                     return Err(Error::new(Kind::Unreachable, format!("the exchange {exchange} was deleted")));
                 }
             }
@@ -255,7 +256,8 @@ impl<'a> Following<'a> {
             Read::Nothing(why) => self.feed.dropped(why),
             Read::Dead(why) => {
                 self.feed.dropped(why);
-                if let Err(error) = self.dead.keep(&self.connection, message, &binding.resource.name, why).await {
+                let keeping = self.dead.keep(&self.connection, message, &binding.resource.name, why);
+                if let Err(error) = connect::in_time(&*self.connection, keeping).await {
                     tracing::warn!(source = %self.feed.source(), why, error = %error.chain(), "a message that cannot be read is lost");
                 }
             }

@@ -1,10 +1,10 @@
 //! Lines that clients write, where a resource takes them: published to its exchange.
 
 use crate::error::{Error, Kind, Result};
-use crate::rabbitmq::connect::{connect, failure, in_time, name};
+use crate::rabbitmq::connect::{confirmed, connect, failure, in_time, name};
 use crate::store::feed::Outlet;
 use async_trait::async_trait;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -24,9 +24,7 @@ impl Publisher {
 
     async fn open(&self) -> Result<(Connection, Channel)> {
         let connection = connect(&self.url).await?;
-        let failed = |error| failure("opening a channel", error);
-        let channel = connection.create_channel().await.map_err(failed)?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(failed)?;
+        let channel = in_time(&connection, confirmed(&connection)).await?;
         Ok((connection, channel))
     }
 }
@@ -51,7 +49,7 @@ impl Outlet for Publisher {
             let sending = channel.basic_publish(exchange, key, options, body.as_bytes(), properties);
             sending.await.map_err(failed)?.await.map_err(failed)
         };
-        let confirmation = in_time(sent).await?;
+        let confirmation = in_time(&channel, sent).await?;
         *held = Some((connection, channel));
         match confirmation {
             Confirmation::Nack(_) => Err(Error::new(Kind::Refused, "the broker does not take it")),
