@@ -3,7 +3,7 @@
 use super::Setting;
 use super::world::{ANN, BOB, BOX, CAROL, MisakeyWorld, ack, event, id};
 use crate::server;
-use crate::socket::{PATIENCE, Socket};
+use crate::socket::{Heard, PATIENCE, Socket};
 use crate::transcript::{Change, Word};
 use serde_json::{Value, json};
 use tidings::app::App;
@@ -18,12 +18,33 @@ fn text(number: usize, sender: &str) -> Value {
     event(number, sender, "msg.text", json!({"encrypted": "e", "public_key": "pk"}), None)
 }
 
-/// Says acknowledgements and waits for as many of them to come back.
+/// Says acknowledgements, each with a mark of its own, and waits for each to come back.
 async fn acknowledge(mut socket: Socket, identity: &'static str, times: usize) {
     for _ in 0..times {
-        socket.say(ack(identity)).await;
-        while socket.json().await["type"] != "ack" {}
+        let mut tries = 1;
+        while !is_acknowledged(&mut socket, identity).await {
+            assert!(tries < 6, "no acknowledgement of {identity} comes back");
+            tries += 1;
+        }
     }
+}
+
+/// Whether one comes back: a store that is slow may give it up, and then whoever said it says it again.
+async fn is_acknowledged(socket: &mut Socket, identity: &str) -> bool {
+    let mark = json!(uuid::Uuid::new_v4().to_string());
+    let mut said: Value = serde_json::from_str(&ack(identity)).expect("an acknowledgement");
+    said["mark"] = mark.clone();
+    socket.say(said.to_string()).await;
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        // Those of others come back here too, and not every one of theirs is written yet.
+        match socket.hear_within(PATIENCE).await {
+            Heard::Json(message) if message["mark"] == mark => return true,
+            Heard::Json(_) | Heard::Nothing => {}
+            other => panic!("expected an acknowledgement, got {other:?}"),
+        }
+    }
+    false
 }
 
 /// Twenty post while two acknowledge; what is left is counted, and an acknowledgement takes all of it away.
