@@ -1,6 +1,7 @@
 //! What a client shows when it connects, and where it may show it.
 
 use percent_encoding::percent_decode_str;
+use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::str::FromStr;
 
@@ -91,10 +92,15 @@ impl Credential {
     }
 }
 
-/// The token behind `Bearer`, however that is written.
-fn bearer(value: &[u8]) -> Option<String> {
+/// The token behind `Bearer`, however that is written, which may be empty.
+pub fn bearer(value: &[u8]) -> Option<String> {
     let (scheme, token) = str::from_utf8(value).ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// Whether two tokens are the same. Digests are compared, so that the time it takes tells nothing of either.
+pub fn is_same(one: &str, other: &str) -> bool {
+    Sha256::digest(one) == Sha256::digest(other)
 }
 
 /// The first parameter of this name, decoded; `Some(None)` when that is no text.

@@ -22,7 +22,7 @@ mod throttle;
 
 pub use algorithm::Algorithm;
 pub use claims::Rules;
-pub use credential::{Carrier, Shown};
+pub use credential::{Carrier, Shown, bearer, is_same};
 pub use denied::Denied;
 pub use due::Due;
 pub use gate::{Gate, Lease, Mode, Pass};

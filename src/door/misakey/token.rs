@@ -1,6 +1,7 @@
 //! Where a member shows its token: a header, the query, or two cookies. The first place that has one is judged, and no
 //! other.
 
+use crate::auth;
 use crate::door::Asking;
 use axum::http::header;
 use percent_encoding::percent_decode_str;
@@ -18,7 +19,9 @@ pub(super) enum Shown {
 
 /// Looks for a token.
 pub(super) fn of(asking: &Asking<'_>) -> Shown {
-    let in_header = asking.headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
+    // Another scheme is as good as none.
+    let in_header = asking.headers.get(header::AUTHORIZATION).and_then(|value| auth::bearer(value.as_bytes()));
+    let in_header = in_header.filter(|token| !token.is_empty());
     if let Some(token) = in_header.or_else(|| parameter(asking.query?)) {
         return Shown::Token(token);
     }
@@ -29,13 +32,6 @@ pub(super) fn of(asking: &Asking<'_>) -> Shown {
         (Some(token), Some(kind)) if kind == "bearer" => Shown::Token(token),
         (Some(_), _) => Shown::WrongType,
     }
-}
-
-/// The token behind `Bearer`, however that is written; another scheme is as good as none.
-fn bearer(value: &[u8]) -> Option<String> {
-    let (scheme, token) = str::from_utf8(value).ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then(|| token.to_owned())
 }
 
 /// The first `access_token` of a query that has something in it.
