@@ -76,13 +76,22 @@ pub struct Watch {
     /// Whether this watch is told on its own, or the channel's watches are told as one view.
     pub view: View,
     pub initial: Initial,
-    /// Go on from this position; a text that is none is `Some(None)`.
-    pub since: Option<Option<Position>>,
+    /// Go on from an earlier position, without a list.
+    pub since: Option<Since>,
     pub positions: bool,
     pub patch: bool,
     pub progress: Option<Duration>,
     /// For the list of a log's watch: how many lines.
     pub page: Page,
+}
+
+/// From where a watch goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// The client asks, and is told whether that is complete; a text that is no position is `None`.
+    Asked(Option<Position>),
+    /// Where it came in. It is told nothing of this, so where it cannot be kept the connection ends.
+    Entry(Position),
 }
 
 /// Whether a watch begins with a list of the matching rows.

@@ -13,7 +13,7 @@ use crate::auth::Pass;
 use crate::event::Position;
 use crate::filter::Filter;
 use crate::frame::unframe::{Piece, Unframer};
-use crate::message::{Address, Initial, Page, Reference, View, Watch};
+use crate::message::{Address, Initial, Page, Reference, Since, View, Watch};
 use crate::session::{OnBreak, Opening};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
@@ -64,7 +64,7 @@ fn opening(
     for (name, value) in parameters {
         match name.as_str() {
             "filter" => filter = asked::filter(value)?,
-            "since" => since = Some(value.parse::<Position>().ok()),
+            "since" => since = Some(Since::Asked(value.parse::<Position>().ok())),
             name if state.gate.reads_parameter(name) => {}
             _ => {
                 let sentence = format!("{name:?} is not a parameter; there are filter and since.");
@@ -74,7 +74,7 @@ fn opening(
     }
     // A browser that comes back says where it was, with the same URL.
     if let Some(last) = headers.get("last-event-id").filter(|last| !last.is_empty()) {
-        since = Some(last.to_str().ok().and_then(|last| last.parse().ok()));
+        since = Some(Since::Asked(last.to_str().ok().and_then(|last| last.parse().ok())));
     }
     let resource = &reached.served.resource;
     let watch = Watch {

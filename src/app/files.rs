@@ -131,7 +131,8 @@ impl FileStore {
     }
 
     /// Its way in.
-    fn door(&self, catalog: &Arc<Catalog>, gate: Arc<Gate>, ping: Option<Duration>) -> Option<FilesDoor> {
+    fn door(&self, ground: &Ground) -> Option<FilesDoor> {
+        let catalog = &ground.catalog;
         let limits = Limits { watches: 1, items: 1, barrier: Duration::ZERO };
         let dialect = Arc::new(Events);
         let lookup = Lookup {
@@ -141,12 +142,13 @@ impl FileStore {
         };
         Some(FilesDoor {
             paths: Paths { prefixes: self.config.prefixes.clone() },
-            gate,
+            gate: gate(ground),
             group_claim: self.config.group_claim.clone(),
             lookup,
             messages: self.config.messages().into(),
             terms: Arc::new(Terms { catalog: catalog.clone(), dialect, limits }),
-            ping,
+            hub: ground.hub.clone(),
+            ping: ground.config.monorail.ping,
         })
     }
 }
@@ -161,7 +163,7 @@ impl Service for FileStore {
     }
 
     fn doors(&self, ground: &Ground) -> Vec<Box<dyn Door>> {
-        let door = self.door(&ground.catalog, gate(ground), ground.config.monorail.ping);
+        let door = self.door(ground);
         door.into_iter().map(|door| Box::new(door) as Box<dyn Door>).collect()
     }
 

@@ -5,14 +5,14 @@
 
 use crate::catalog::Served;
 use crate::error::{Kind, Result};
-use crate::event::{Entry, Mark, Offset, Operation, Position, Reason, Stamp};
+use crate::event::{Entry, Mark, Offset, Operation, Reason, Stamp};
 use crate::hub::verdict::is_unjudgeable;
 use crate::log::Stretch;
-use crate::message::{Asked, Code, Goodbye, Notice, Refusal};
+use crate::message::{Asked, Code, Goodbye, Notice, Refusal, Since};
 use crate::query::Row;
 use crate::session::read::shown;
 use crate::session::subscription::{Held, Number, Place, Retell, Stage, Subscription, reached};
-use crate::session::{OnBreak, Session, refusal_of};
+use crate::session::{Session, refusal_of};
 use crate::shard::WatchId;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ use tokio::sync::SemaphorePermit;
 pub enum Begin {
     /// With a list; `broken` says first why it is not what was missed.
     List { position: bool, broken: Option<Reason> },
-    /// From a position; `None` was none.
-    Resume(Option<Position>),
+    /// From an earlier position.
+    Resume(Since),
 }
 
 /// Entries read from the log in one go, about.
@@ -197,13 +197,17 @@ impl Session {
         Ok((mark, from, is_settled))
     }
 
-    async fn resume(self: &Rc<Self>, id: WatchId, number: Number, since: Option<Position>) {
+    async fn resume(self: &Rc<Self>, id: WatchId, number: Number, since: Since) {
         let of_watch = |one: &mut Subscription, index: usize| {
             let held = &one.watches[index];
             (one.served.clone(), held.asked.clone(), held.filter.clone())
         };
         let Some((served, asked, filter)) = self.with_preparing(id, number, of_watch) else { return };
-        let checked = match &since {
+        let (position, is_asked) = match since {
+            Since::Asked(position) => (position, true),
+            Since::Entry(position) => (Some(position), false),
+        };
+        let checked = match &position {
             Some(position) if *position.epoch == **self.shard.hub.epoch() => match &served.interests {
                 Some(interests) if interests.since(&asked).is_none_or(|since| position.offset < since) => {
                     Ok(Some(Reason::Retention))
@@ -219,13 +223,11 @@ impl Session {
                 Some(Reason::Retention)
             }
         };
-        let (Some(position), None) = (since, broken) else {
-            self.count_resume(broken);
-            let is_untold = |one: &mut Subscription, _| one.on_break == OnBreak::End && !one.form.positions;
-            if self.with_preparing(id, number, is_untold) == Some(true) {
-                // It never asked to resume, so it cannot be told that something is missing.
+        let (Some(position), None) = (position, broken) else {
+            if !is_asked {
                 return self.close(Goodbye::Slow);
             }
+            self.count_resume(broken);
             if !served.resource.has_rows {
                 return self.cannot_list(id, number);
             }
@@ -235,12 +237,16 @@ impl Session {
             return;
         }
         let told = self.with_preparing(id, number, |one, index| {
-            let address = one.address_of(&one.watches[index]);
-            self.tell(&address, &Notice::Resumed { position: position.clone(), broken: None });
+            if is_asked {
+                let address = one.address_of(&one.watches[index]);
+                self.tell(&address, &Notice::Resumed { position: position.clone(), broken: None });
+            }
             one.begin(self, index, position.offset, position.beside);
         });
         if told.is_some() {
-            self.count_resume(None);
+            if is_asked {
+                self.count_resume(None);
+            }
             self.catch_up();
         }
     }

@@ -54,13 +54,12 @@ impl Dialect for Misakey {
         Variant::from(creator.is_some() && creator == sight.subject.as_deref())
     }
 
-    fn encode(&self, address: &Address, notice: &Notice<'_>) -> Option<String> {
+    fn encode(&self, _address: &Address, notice: &Notice<'_>) -> Option<String> {
         match notice {
             Notice::Change { entry, variant, position, .. } => {
                 message::text(entry.event.after.as_ref()?, *variant == OPEN, position.as_ref())
             }
-            // Only who asks for positions is told where it stands.
-            Notice::Resumed { position, broken } if *address == asking() => Some(resumed(position, *broken)),
+            Notice::Resumed { position, broken } => Some(resumed(position, *broken)),
             Notice::Announced { data } => Some((*data).to_owned()),
             _ => None,
         }
@@ -81,13 +80,8 @@ impl Dialect for Misakey {
 /// The variant for the creator of a box; the other one is for everybody else.
 const OPEN: Variant = 1;
 
-/// The address of a watch that is told its positions.
-pub fn asking() -> Address {
-    Address { channel: "/box-users?positions".into(), reference: None }
-}
-
-/// The address of a watch that is told none.
-pub fn plain() -> Address {
+/// The address of what a member is told.
+pub fn address() -> Address {
     Address { channel: "/box-users".into(), reference: None }
 }
 

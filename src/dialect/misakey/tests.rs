@@ -34,7 +34,7 @@ fn told(message: Message, reader: &str, position: Option<&str>) -> String {
         variant: DIALECT.variant(&entry, &sight, Timestamp(0)),
         position: position.map(|text| text.parse().expect("a position")),
     };
-    DIALECT.encode(&plain(), &notice).expect("a text")
+    DIALECT.encode(&address(), &notice).expect("a text")
 }
 
 fn kick() -> Message {
@@ -107,11 +107,9 @@ fn an_acknowledgement_is_given_back_as_it_came_unless_positions_are_told() {
 }
 
 #[test]
-fn only_who_asks_for_positions_is_told_of_a_resume() {
-    let verdict = |address: &Address, broken| {
-        DIALECT.encode(address, &Notice::Resumed { position: "e1:7".parse().expect("a position"), broken })
-    };
-    assert_eq!(verdict(&plain(), None), None);
+fn a_resume_is_told_with_why_it_is_not_complete() {
+    let verdict =
+        |broken| DIALECT.encode(&address(), &Notice::Resumed { position: "e1:7".parse().expect("a position"), broken });
     for (broken, object) in [
         (None, r#"{"complete":true,"reason":null}"#),
         (Some(Reason::Epoch), r#"{"complete":false,"reason":"epoch"}"#),
@@ -119,7 +117,7 @@ fn only_who_asks_for_positions_is_told_of_a_resume() {
         (Some(Reason::Source), r#"{"complete":false,"reason":"source"}"#),
     ] {
         let expected = format!(r#"{{"type":"resume","object":{object},"position":"e1:7"}}"#);
-        assert_eq!(verdict(&asking(), broken), Some(expected));
+        assert_eq!(verdict(broken), Some(expected));
     }
 }
 

@@ -5,7 +5,9 @@ use super::params::{Criteria, Params};
 use super::{MQ, options, topic};
 use crate::dialect::Heard;
 use crate::filter::Filter;
-use crate::message::{Action, Address, Asked, Code, Initial, Page, Reference, Refusal, Request, Stop, View, Watch};
+use crate::message::{
+    Action, Address, Asked, Code, Initial, Page, Reference, Refusal, Request, Since, Stop, View, Watch,
+};
 use crate::viewer::Token;
 use serde_json::Value;
 use std::sync::Arc;
@@ -194,7 +196,7 @@ impl<'a> Message<'a> {
             filter,
             view: if own { View::Own } else { View::Shared },
             initial: if self.flag("initial")? { Initial::Asked } else { self.unasked },
-            since: self.text("since")?.map(|position| position.parse().ok()),
+            since: self.text("since")?.map(|position| Since::Asked(position.parse().ok())),
             positions: self.flag("positions")?,
             patch: self.flag("patch")?,
             progress: self.progress()?,

@@ -14,7 +14,8 @@ use crate::audience::Sight;
 use crate::auth::{Denied, Gate};
 use crate::door::{Admission, Asking, Door};
 use crate::event::{Position, Timestamp};
-use crate::message::{Address, Initial, Page, View, Watch};
+use crate::hub::Hub;
+use crate::message::{Address, Initial, Page, Since, View, Watch};
 use crate::session::{OnBreak, Opening, Terms};
 use crate::shard::{Keepalive, Manners};
 use crate::talk::Watching;
@@ -44,6 +45,7 @@ pub struct FilesDoor {
     /// The resource of what is told.
     pub messages: Arc<str>,
     pub terms: Arc<Terms>,
+    pub hub: Arc<Hub>,
     /// Between two pings; `None`: never, and then nobody is given up for being silent.
     pub ping: Option<Duration>,
 }
@@ -72,8 +74,11 @@ impl Door for FilesDoor {
             self.check(key, &sight).await.map_err(refused)?;
         }
         let address = Address { channel: "/files".into(), reference: None };
-        let watch = watch(&heard, &query);
-        let (resource, on_break) = (self.messages.clone(), OnBreak::StartOver);
+        // From here on nothing is missed: the log has it, and the watch goes on from this position.
+        let watch = watch(&heard, &query, self.hub.position(self.hub.published()));
+        // A client without positions cannot be told that something is missing.
+        let on_break = if watch.positions { OnBreak::StartOver } else { OnBreak::End };
+        let resource = self.messages.clone();
         let opening = Opening { address, resource, watch, sight: Some(sight), on_break };
         let start = Watching::start(pass, self.terms.clone(), "".into(), Some(opening));
         let keepalive = self.ping.map(|ping| Keepalive { ping: Some(ping), silence: Some(SILENCE) });
@@ -105,16 +110,16 @@ impl FilesDoor {
     }
 }
 
-/// What a socket on a path follows.
-fn watch(heard: &Heard, query: &Query) -> Watch {
-    let since = query.since.as_ref().map(|text| text.parse::<Position>().ok());
+/// What a socket on a path follows, which came in at a position.
+fn watch(heard: &Heard, query: &Query, now: Position) -> Watch {
+    let asked = query.since.as_ref().map(|text| text.parse::<Position>().ok());
     Watch {
         params: "{}".into(),
         filter: heard.message().filter(),
         view: View::Own,
         initial: Initial::None,
-        positions: query.positions || since.is_some(),
-        since,
+        positions: query.positions || asked.is_some(),
+        since: Some(asked.map_or(Since::Entry(now), Since::Asked)),
         patch: false,
         progress: None,
         page: Page::default(),

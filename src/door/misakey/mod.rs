@@ -11,13 +11,13 @@ pub use pattern::Pattern;
 
 use crate::audience::Sight;
 use crate::auth::{Denied, Gate, Pass};
-use crate::dialect::misakey::{MAX_BYTES, asking, plain, uuid};
+use crate::dialect::misakey::{MAX_BYTES, address, uuid};
 use crate::door::{Admission, Asking, Door};
 use crate::event::Position;
 use crate::filter::Filter;
 use crate::handshake;
 use crate::hub::Hub;
-use crate::message::{Initial, Page, View, Watch};
+use crate::message::{Initial, Page, Since, View, Watch};
 use crate::misakey::{Acks, Member};
 use crate::session::{OnBreak, Opening, Terms};
 use crate::shard::Manners;
@@ -108,11 +108,12 @@ impl MisakeyDoor {
     fn admission(&self, identity: Arc<str>, pass: Pass, query: &Query) -> Admission {
         // From here on nothing is missed: the log has it, and the watch goes on from this position.
         let now = self.hub.position(self.hub.published());
-        let since = match &query.since {
-            Some(since) => since.parse::<Position>().ok(),
-            None => Some(now),
-        };
         let positions = query.positions || query.since.is_some();
+        let since = match &query.since {
+            Some(since) => Since::Asked(since.parse::<Position>().ok()),
+            None if positions => Since::Asked(Some(now)),
+            None => Since::Entry(now),
+        };
         let watch = Watch {
             params: "{}".into(),
             filter: Filter::All,
@@ -125,7 +126,7 @@ impl MisakeyDoor {
             page: Page::default(),
         };
         let opening = Opening {
-            address: if positions { asking() } else { plain() },
+            address: address(),
             resource: self.messages.clone(),
             watch,
             sight: Some(Sight { subject: Some(identity.clone()), ..Sight::default() }),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::dialect::monorail::channel_of_path;
 use crate::filter::{Filter, Topic};
-use crate::message::{Initial, Page, Stop, View};
+use crate::message::{Initial, Page, Since, Stop, View};
 use serde_json::json;
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ fn the_extensions_of_a_watch_are_read() {
                    "options":{"limit":3},"ref":1}"#;
     let watch = super::watch("nodes", text);
     assert_eq!(watch.initial, Initial::Asked);
-    assert_eq!(watch.since.unwrap().unwrap().to_string(), "e1:4");
+    assert_eq!(watch.since, Some(Since::Asked(Some("e1:4".parse().unwrap()))));
     assert_eq!((watch.positions, watch.patch), (true, true));
     assert_eq!(watch.progress, Some(Duration::from_secs(1)));
     assert_eq!(watch.page.limit, Some(3));
@@ -164,7 +164,11 @@ fn the_extensions_of_a_watch_are_read() {
     assert!(progress("1e300").unwrap() > Duration::from_secs(86_400));
 
     let none = super::watch("nodes", r#"{"handler":"watch","since":"yesterday"}"#);
-    assert_eq!(none.since, Some(None), "a text that is no position is answered with a fresh list, not refused");
+    assert_eq!(
+        none.since,
+        Some(Since::Asked(None)),
+        "a text that is no position is answered with a fresh list, not refused"
+    );
     let null = r#"{"handler":"watch","since":null,"initial":null,"positions":null,"progress":null,"options":null}"#;
     assert_eq!(super::watch("nodes", null).since, None);
 }
