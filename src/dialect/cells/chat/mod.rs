@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod nesting;
 mod published;
 mod room;
 mod sanitise;

@@ -230,6 +230,17 @@ fn what_never_settles_is_stored_as_text() {
     assert!(!clean.contains("<script"));
 }
 
+#[test]
+fn what_is_nested_too_deeply_is_stored_as_text() {
+    let nested = |depth: usize| format!("{}x{}", "<b>".repeat(depth), "</b>".repeat(depth));
+    assert_eq!(sanitised(&nested(100)), nested(100));
+    for text in [nested(101), "<i>".repeat(20_000), "<i><table></i></table>".repeat(101)] {
+        let clean = sanitised(&text);
+        assert!(!clean.contains('<') && clean.contains("&lt;"), "{clean}");
+        assert_eq!(sanitised(&clean), clean);
+    }
+}
+
 proptest! {
     #[test]
     fn a_second_pass_changes_nothing(parts in prop::collection::vec(part(), 0..12)) {
