@@ -52,6 +52,7 @@ mod serve_config;
 mod serve_end;
 mod serve_health;
 mod server;
+mod setting;
 mod socket;
 mod transactions;
 mod transcript;

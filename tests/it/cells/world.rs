@@ -44,7 +44,7 @@ pub struct CellsWorld {
     /// How long what was said may take to be done.
     pub pause: Duration,
     /// Goes after the server.
-    _kept: super::Databases,
+    _kept: crate::setting::Databases,
 }
 
 /// A token of a user for an hour.

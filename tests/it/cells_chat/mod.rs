@@ -25,7 +25,7 @@ async fn each(more: &str, test: impl AsyncFn(&mut CellsWorld)) {
         // The number of comments is kept where nodes can be written.
         let tree = "table = \"cells_tree_nodes\"\n";
         setting.configuration = setting.configuration.replace(tree, &format!("{tree}writable = true\n"));
-        let Setting { configuration, writes, databases } = setting;
+        let Setting { configuration, writes, databases, .. } = setting;
         let app = server::start(&configuration).await;
         let mut world = CellsWorld::of(app.address(), writes).await;
         world.make(&beginning()).await;

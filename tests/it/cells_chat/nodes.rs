@@ -8,7 +8,7 @@ use crate::server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_on_one_postgres_share_a_room() {
-    let Some(Setting { configuration, writes, databases }) = Setting::postgres(OUTBOX, "").await else { return };
+    let Some(Setting { configuration, writes, databases, .. }) = Setting::postgres(OUTBOX, "").await else { return };
     let apps = [server::start(&configuration).await, server::start(&configuration).await];
     let [first, second] = [apps[0].address(), apps[1].address()];
     let mut world = CellsWorld::of(first, writes).await;

@@ -10,13 +10,13 @@ mod standing;
 mod webhook;
 mod world;
 
-use crate::postgres::Database;
+use crate::rows::Writes;
 use crate::server;
+use crate::setting::{self, Around, Roles};
 use crate::transcript;
 use serde_json::json;
 use std::net::SocketAddr;
 use tidings::app::App;
-use tokio_postgres::Client;
 use world::JacWorld;
 
 /// What every server here is configured with, but for its resources and what is said of its channel.
@@ -37,18 +37,16 @@ client_progress_notif = { kind = "builtin", builtin = "client", methods = ["webs
 short = { kind = "builtin", builtin = "self", steps = 2 }
 "#;
 
-/// The messages that the channel follows.
-const TABLE: &str = "create table messages (id text primary key, room text, text text);
-create table pushes (id text primary key, kind text, ids jsonb, data jsonb);";
+/// The messages that the channel follows, and what is pushed by creating it.
+const ROLES: Roles = Roles {
+    tables: &[("messages", "messages"), ("pushes", "pushes")],
+    schema: "create table messages (id text primary key, room text, text text);
+        alter table messages replica identity full;
+        create table pushes (id text primary key, kind text, ids jsonb, data jsonb);",
+};
 
 /// What one transcript is played on.
-pub struct Setting {
-    configuration: String,
-    /// By which rows are changed; without one, over HTTP.
-    client: Option<Client>,
-    /// Kept until the transcript has ended.
-    database: Option<Database>,
-}
+pub type Setting = setting::Setting<JacWorld>;
 
 /// A server in the embedded store, and what is said of its channel.
 pub async fn serve(more: &str) -> App {
@@ -57,45 +55,35 @@ pub async fn serve(more: &str) -> App {
 
 /// A configuration in the embedded store; `more` is said of the channel.
 pub fn embedded(more: &str) -> String {
-    let resource = |name: &str| format!("[resources.{name}]\nsource = \"embedded\"\nread = \"anyone\"\n");
-    let writable = |name| resource(name) + "writable = true\n";
-    configuration(&(writable("messages") + &writable("pushes")), more)
+    Setting::embedded(more).configuration
 }
 
-fn configuration(resources: &str, more: &str) -> String {
+fn head(more: &str) -> String {
     let feeds = r#"feeds = [{ resource = "messages", to = "channel", ids = "room" }]"#;
     let channel = "[channels.\"/websocket\"]\ndialect = \"jac\"\n";
-    format!("{COMMON}{resources}{channel}roles = {{ pushes = \"pushes\" }}\n{feeds}\n{more}\n{CHANNEL}")
+    format!("{COMMON}{channel}roles = {{ pushes = \"pushes\" }}\n{feeds}\n{more}\n{CHANNEL}")
 }
 
 impl Setting {
     /// Rows are documents of the embedded store.
     pub fn embedded(more: &str) -> Setting {
-        Setting { configuration: embedded(more), client: None, database: None }
+        Setting::in_embedded(head(more), &ROLES)
     }
 
     /// Rows are in tables of a new database.
-    pub async fn postgres(more: &str) -> Option<Setting> {
-        let database = Database::create().await?;
-        let client = database.client().await;
-        client.batch_execute(TABLE).await.expect("tables");
-        let resource = |name: &str| format!("[resources.{name}]\nsource = \"db\"\nread = \"anyone\"\n");
-        let source = format!("[sources.db]\nurl = \"{}\"\ncapture = \"outbox\"\ninstall = true\n", database.url());
-        let configuration = configuration(&(source + &resource("messages") + &resource("pushes")), more);
-        Some(Setting { configuration, client: Some(client), database: Some(database) })
+    pub async fn postgres(capture: &str, more: &str) -> Option<Setting> {
+        Setting::in_postgres(head(more), capture, &ROLES).await
+    }
+
+    /// Rows are documents of a new database of MongoDB.
+    pub async fn mongodb(more: &str) -> Option<Setting> {
+        Setting::in_mongodb(head(more), &ROLES).await
     }
 }
 
-impl transcript::Setting for Setting {
-    type World = JacWorld;
-    type Kept = Option<Database>;
-
-    fn configuration(&self) -> String {
-        self.configuration.clone()
-    }
-
-    async fn world(self, address: SocketAddr) -> (JacWorld, Option<Database>) {
-        (JacWorld::of(address, self.client).await, self.database)
+impl Around for JacWorld {
+    async fn around(address: SocketAddr, writes: Writes, _configuration: &str) -> JacWorld {
+        JacWorld::of(address, writes).await
     }
 }
 
@@ -104,15 +92,17 @@ const OWN: &str = "push = \"own-channel\"";
 
 transcript::transcripts! { "jac":
     contract: "contract.txt", async || Some(Setting::embedded(ANYONE));
-    contract_over_postgres: "contract.txt", async || Setting::postgres(ANYONE).await;
+    contract_over_postgres: "contract.txt", async || Setting::postgres("outbox", ANYONE).await;
+    contract_over_a_slot: "contract.txt", async || Setting::postgres("slot", ANYONE).await;
+    contract_over_mongodb: "contract.txt", async || Setting::mongodb(ANYONE).await;
     authenticated: "authenticated.txt", async || Some(Setting::embedded(""));
-    authenticated_over_postgres: "authenticated.txt", async || Setting::postgres("").await;
+    authenticated_over_postgres: "authenticated.txt", async || Setting::postgres("outbox", "").await;
     own_channel: "own_channel.txt", async || Some(Setting::embedded(OWN));
-    own_channel_over_postgres: "own_channel.txt", async || Setting::postgres(OWN).await;
+    own_channel_over_postgres: "own_channel.txt", async || Setting::postgres("outbox", OWN).await;
     messages: "messages.txt", async || Some(Setting::embedded(ANYONE));
     requests: "requests.txt", async || Some(Setting::embedded(ANYONE));
     pushes: "pushes.txt", async || Some(Setting::embedded(ANYONE));
-    pushes_over_postgres: "pushes.txt", async || Setting::postgres(ANYONE).await;
+    pushes_over_postgres: "pushes.txt", async || Setting::postgres("outbox", ANYONE).await;
 }
 
 #[tokio::test]

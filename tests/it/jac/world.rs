@@ -2,12 +2,12 @@
 //! when the changes are in.
 
 use crate::control::Control;
-use crate::transcript::{Change, Sync, Word, World};
+use crate::rows::{Place, Writes};
+use crate::transcript::{Change, Sync, World};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tidings::event::Timestamp;
-use tokio_postgres::Client;
 
 /// The secret in the configuration.
 const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -20,7 +20,7 @@ pub const BOB: &str = "672b35cec309e5ef8469c373";
 pub struct JacWorld {
     address: SocketAddr,
     names: Vec<(String, String)>,
-    client: Option<Client>,
+    writes: Writes,
     control: Control,
 }
 
@@ -41,11 +41,11 @@ pub fn now() -> i64 {
 }
 
 impl JacWorld {
-    /// A world around a server; rows are changed by SQL, or else over HTTP.
-    pub async fn of(address: SocketAddr, client: Option<Client>) -> JacWorld {
+    /// A world around a server; rows are changed by these means.
+    pub async fn of(address: SocketAddr, writes: Writes) -> JacWorld {
         let names = [("@A", ANN), ("@B", BOB)].map(|(name, root)| (name.to_owned(), token(root))).to_vec();
         let control = Control::open(&format!("ws://{address}/")).await;
-        let mut world = JacWorld { address, names, client, control };
+        let mut world = JacWorld { address, names, writes, control };
         for resource in ["messages", "pushes"] {
             world.control.watch(resource).await;
         }
@@ -60,10 +60,11 @@ impl World for JacWorld {
 
     async fn change(&mut self, change: &Change) -> Result<(), String> {
         self.control.barrier().await?;
-        match &self.client {
-            Some(client) => execute(client, change).await?,
-            None => request(self.address, change).await?,
-        }
+        let place = |mut row: Value| {
+            row["id"] = json!(change.id);
+            Ok(Place { table: change.resource.clone(), key: "id", row })
+        };
+        self.writes.make(self.address, change, place).await?;
         self.control.barrier().await.map(drop)
     }
 
@@ -79,33 +80,4 @@ impl World for JacWorld {
         let question = json!({"type": "walker", "walker": "none", "ref": format!("sync {number}")}).to_string();
         Some(Sync { question, is_answer: Box::new(move |answer| answer["ref"] == format!("sync {number}")) })
     }
-}
-
-async fn request(address: SocketAddr, change: &Change) -> Result<(), String> {
-    let url = format!("http://{address}/api/{}/{}", change.resource, change.id);
-    let client = reqwest::Client::new();
-    let request = match (change.word, &change.record) {
-        (Word::Removed, _) | (_, None) => client.delete(url),
-        (_, Some(record)) => client.put(url).header("content-type", "application/json").body(record.clone()),
-    };
-    let answer = request.send().await.map_err(|error| error.to_string())?;
-    let status = answer.status();
-    if status.is_success() { Ok(()) } else { Err(format!("the change is refused: {status}")) }
-}
-
-async fn execute(client: &Client, change: &Change) -> Result<(), String> {
-    let (table, id) = (&change.resource, &change.id);
-    let record = change.record.as_deref().unwrap_or("{}");
-    let with_id = "jsonb_populate_record(null::TABLE, ($1::text)::jsonb || jsonb_build_object('id', $2::text))";
-    let with_id = with_id.replace("TABLE", table);
-    let done = match change.word {
-        Word::Removed => client.execute(&format!("delete from {table} where id = $1"), &[id]).await,
-        Word::Updated => {
-            let columns = if table == "messages" { "id, room, text" } else { "id, kind, ids, data" };
-            let statement = format!("update {table} set ({columns}) = (select {columns} from {with_id}) where id = $2");
-            client.execute(&statement, &[&record, id]).await
-        }
-        _ => client.execute(&format!("insert into {table} select * from {with_id}"), &[&record, id]).await,
-    };
-    done.map(drop).map_err(|error| format!("{error:?}"))
 }

@@ -82,7 +82,7 @@ async fn counts_are_right(setting: Setting) {
 }
 
 /// So many post at the same time, every other one as Ann, the others as Bob.
-async fn post(app: &App, world: &MisakeyWorld, databases: &super::Databases, from: usize, writers: usize) {
+async fn post(app: &App, world: &MisakeyWorld, databases: &crate::setting::Databases, from: usize, writers: usize) {
     let mut all = JoinSet::new();
     for writer in 0..writers {
         let sender = if writer % 2 == 0 { ANN } else { BOB };

@@ -10,11 +10,9 @@ mod seam;
 pub mod world;
 mod writes;
 
-use crate::mongodb::Mongo;
-use crate::postgres::Database;
 use crate::rows::Writes;
+use crate::setting::{self, Around, Roles};
 use crate::transcript;
-use mongodb::bson::doc;
 use std::net::SocketAddr;
 use world::MisakeyWorld;
 
@@ -41,75 +39,38 @@ const ROLES: [(&str, &str); 6] = [
     ("event_counts", "misakey.event_count"),
 ];
 
-/// The databases that a test has for itself.
-pub type Databases = (Option<Database>, Option<Mongo>);
+/// The same with what makes the tables, where a message may refer to one that is not there, as a transcript does.
+const TABLES: Roles = Roles {
+    tables: &ROLES,
+    schema: concat!(
+        include_str!("../../../sql/misakey.sql"),
+        "alter table misakey.event drop constraint event_referrer_id_fkey;"
+    ),
+};
 
 /// What one transcript is played on.
-pub struct Setting {
-    pub configuration: String,
-    pub writes: Writes,
-    /// Kept until the transcript has ended.
-    pub databases: Databases,
-}
+pub type Setting = setting::Setting<MisakeyWorld>;
 
 impl Setting {
     /// Rows are documents of the embedded store.
     pub fn embedded(more: &str) -> Setting {
-        let resource = |(role, _): (&str, &str)| {
-            format!("[resources.{role}]\nsource = \"embedded\"\nwritable = true\nread = \"anyone\"\n")
-        };
-        let resources: String = ROLES.into_iter().map(resource).collect();
-        Setting {
-            configuration: format!("{COMMON}{more}\n{resources}"),
-            writes: Writes::Http(reqwest::Client::new()),
-            databases: (None, None),
-        }
+        Setting::in_embedded(format!("{COMMON}{more}\n"), &TABLES)
     }
 
     /// Rows are in the tables of the reference schema, in a new database.
     pub async fn postgres(capture: &str, more: &str) -> Option<Setting> {
-        let database = Database::create().await?;
-        let client = database.client().await;
-        client.batch_execute(include_str!("../../../sql/misakey.sql")).await.expect("the reference schema");
-        // A transcript refers to a message that is not there.
-        let loosen = "alter table misakey.event drop constraint event_referrer_id_fkey";
-        client.batch_execute(loosen).await.expect("it is altered");
-        let source = format!("[sources.db]\nurl = \"{}\"\ncapture = \"{capture}\"\ninstall = true\n", database.url());
-        let resource = |(role, table): (&str, &str)| {
-            format!("[resources.{role}]\nsource = \"db\"\ntable = \"{table}\"\nread = \"anyone\"\n")
-        };
-        let resources: String = ROLES.into_iter().map(resource).collect();
-        Some(Setting {
-            configuration: format!("{COMMON}{more}\n{source}{resources}"),
-            writes: Writes::Sql(client),
-            databases: (Some(database), None),
-        })
+        Setting::in_postgres(format!("{COMMON}{more}\n"), capture, &TABLES).await
     }
 
     /// Rows are documents of a new database of MongoDB.
     pub async fn mongodb() -> Option<Setting> {
-        let mongo = Mongo::create()?;
-        let database = mongo.database().await;
-        let mut configuration = format!("{COMMON}[sources.plant]\nurl = \"{}\"\n", mongo.url());
-        for (role, _) in ROLES {
-            let images = doc! {"create": role, "changeStreamPreAndPostImages": {"enabled": true}};
-            database.run_command(images).await.expect("a collection with images");
-            configuration += &format!("[resources.{role}]\nsource = \"plant\"\nread = \"anyone\"\n");
-        }
-        Some(Setting { configuration, writes: Writes::Documents(database), databases: (None, Some(mongo)) })
+        Setting::in_mongodb(COMMON.to_owned(), &TABLES).await
     }
 }
 
-impl transcript::Setting for Setting {
-    type World = MisakeyWorld;
-    type Kept = Databases;
-
-    fn configuration(&self) -> String {
-        self.configuration.clone()
-    }
-
-    async fn world(self, address: SocketAddr) -> (Self::World, Self::Kept) {
-        (MisakeyWorld::of(address, self.writes).await, self.databases)
+impl Around for MisakeyWorld {
+    async fn around(address: SocketAddr, writes: Writes, _configuration: &str) -> MisakeyWorld {
+        MisakeyWorld::of(address, writes).await
     }
 }
 
