@@ -29,6 +29,9 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// No batch is added to a step that has so many events.
 const STEP: usize = 1_000;
 
+/// How often it is told that a replica is still being read.
+const STILL_READING: Duration = Duration::from_secs(5);
+
 /// Between two tries to load a replica.
 const RELOAD_AFTER: Duration = Duration::from_millis(500);
 
@@ -106,9 +109,13 @@ impl Pump {
             let Some(served) = self.catalog.resource(resource) else { return };
             let filter = Arc::new(self.replicas[index].wants(resource));
             let wanted = Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
-            match self.runtime.block_on(served.store.query(&served.resource, &wanted)) {
-                Ok(Snapshot { rows, mark }) => return self.replicas[index].load(resource, rows, mark),
-                Err(error) => tracing::warn!(resource = %resource, error = %error.chain(), "a replica is not loaded"),
+            let reading = served.store.query(&served.resource, &wanted);
+            match self.runtime.block_on(patiently(reading, resource, batches)) {
+                None => return,
+                Some(Ok(Snapshot { rows, mark })) => return self.replicas[index].load(resource, rows, mark),
+                Some(Err(error)) => {
+                    tracing::warn!(resource = %resource, error = %error.chain(), "a replica is not loaded")
+                }
             }
             std::thread::sleep(RELOAD_AFTER);
         }
@@ -256,6 +263,26 @@ impl Pump {
     fn trim(&self) {
         if let Err(error) = self.log.trim() {
             tracing::error!(error = %error.chain(), "the log could not let go of old entries");
+        }
+    }
+}
+
+/// What is read, with a word about it now and then while that takes long; `None` when the program ends before.
+async fn patiently<T>(reading: impl Future<Output = T>, resource: &str, batches: &mpsc::Receiver<Batch>) -> Option<T> {
+    let (mut reading, begin) = (std::pin::pin!(reading), Instant::now());
+    let mut spoken = begin;
+    loop {
+        tokio::select! {
+            read = &mut reading => return Some(read),
+            () = tokio::time::sleep(RELOAD_AFTER) => {}
+        }
+        if batches.is_closed() {
+            return None;
+        }
+        if spoken.elapsed() >= STILL_READING {
+            spoken = Instant::now();
+            let seconds = begin.elapsed().as_secs();
+            tracing::info!(resource, seconds, "the rows of a resource are still being read; its events wait");
         }
     }
 }
