@@ -105,7 +105,7 @@ impl Served {
     pub async fn record(&self, bound: &Bound, id: &str) -> Result<Option<Document>> {
         let filter = Arc::new(bound.limit(&Filter::equal(Path::parse("id"), &Value::from(id))));
         // A record's own `id` may be the key of another one, so the filter can find more than the one meant.
-        let asked = Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+        let asked = Query::all(filter);
         // The store has the newest version, which is what a write is compared with.
         let rows = self.store.query(&self.resource, &asked).await?.rows;
         let Some(row) = rows.into_iter().find(|row| *row.id == *id) else { return Ok(None) };

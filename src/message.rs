@@ -85,6 +85,23 @@ pub struct Watch {
     pub page: Page,
 }
 
+impl Watch {
+    /// Every change from a position on that passes a filter, told on its own.
+    pub fn going_on(since: Since, filter: Filter, positions: bool) -> Watch {
+        Watch {
+            params: "{}".into(),
+            filter,
+            view: View::Own,
+            initial: Initial::None,
+            since: Some(since),
+            positions,
+            patch: false,
+            progress: None,
+            page: Page::default(),
+        }
+    }
+}
+
 /// From where a watch goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {

@@ -108,7 +108,7 @@ impl Pump {
         while !batches.is_closed() {
             let Some(served) = self.catalog.resource(resource) else { return };
             let filter = Arc::new(self.replicas[index].wants(resource));
-            let wanted = Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+            let wanted = Query::all(filter);
             let reading = served.store.query(&served.resource, &wanted);
             match self.runtime.block_on(patiently(reading, resource, batches)) {
                 None => return,

@@ -20,6 +20,13 @@ pub struct Query {
     pub max_items: usize,
 }
 
+impl Query {
+    /// All records that pass a filter, by key, however many they are.
+    pub fn all(filter: Arc<Filter>) -> Query {
+        Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX }
+    }
+}
+
 /// A record of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {

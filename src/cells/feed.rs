@@ -76,7 +76,7 @@ impl Nodes {
         let name = self.names.of(Part::TreeNodes, Part::TreeNodes.key());
         let uuids: Vec<Value> = nodes.iter().map(|node| Value::from(&**node)).collect();
         let filter = Arc::new(Filter::one_of(Path::parse(name), &uuids));
-        let asked = Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+        let asked = Query::all(filter);
         match tokio::time::timeout(PATIENCE, self.store.query(&self.resource, &asked)).await {
             Ok(Ok(snapshot)) => Some((snapshot.rows, snapshot.mark)),
             Ok(Err(error)) => {

@@ -5,6 +5,7 @@ use crate::cells::coalesce::Delays;
 use crate::cells::flow;
 use crate::cells::rights;
 use crate::cells::rows::Part;
+use crate::config::channels;
 use crate::config::reader::{Reader, Section};
 use crate::config::value::Found;
 use crate::config::{Config, Resource};
@@ -114,7 +115,7 @@ impl Cells {
 
     /// The resource of a part's rows.
     pub fn role(&self, part: Part) -> Option<&str> {
-        self.roles.iter().find(|(of, _)| *of == part).map(|(_, resource)| resource.as_str())
+        channels::role(&self.roles, part)
     }
 
     /// Notes what does not fit the rest of the configuration.

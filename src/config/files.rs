@@ -1,6 +1,7 @@
 //! `[channels."/files"]` with `dialect = "files"`: which resources are the parts of a file store, and how it is served.
 
 use crate::config::Resource;
+use crate::config::channels;
 use crate::config::reader::{Reader, Section};
 use crate::config::value::Found;
 use crate::files::replica::AccessTo;
@@ -83,7 +84,7 @@ impl Files {
 
     /// The resource of a part.
     pub fn role(&self, part: Part) -> Option<&str> {
-        self.roles.iter().find(|(of, _)| *of == part).map(|(_, resource)| resource.as_str())
+        channels::role(&self.roles, part)
     }
 
     /// The names of a part's members that are not the usual ones.
@@ -94,15 +95,13 @@ impl Files {
 
     /// The private resource of what is told.
     pub fn messages(&self) -> String {
-        format!("{}:messages", self.path.trim_start_matches('/'))
+        channels::messages(&self.path)
     }
 
     /// Notes what does not fit the rest of the configuration.
     pub(super) fn check(&self, resources: &[Resource], has_auth: bool, reader: &Reader<'_>) {
         let key = format!("channels.{}", self.path);
-        if !has_auth {
-            reader.mistake(&key, "everybody must show who it is, and there is no [auth] to verify credentials with");
-        }
+        channels::needs_auth(&key, has_auth, reader);
         let mut sources = self.roles.iter().map(|(_, name)| resources.iter().find(|resource| resource.name == *name));
         let first = sources.next().flatten().map(|resource| &resource.source);
         if sources.flatten().any(|resource| Some(&resource.source) != first) {

@@ -1,6 +1,7 @@
 //! A channel with `dialect = "misakey"`: what happens to a member of encrypted boxes.
 
 use crate::config::Resource;
+use crate::config::channels;
 use crate::config::reader::{Reader, Section};
 use crate::config::value::Found;
 use crate::dialect::misakey::CloseStyle;
@@ -91,20 +92,18 @@ impl Misakey {
 
     /// The resource of a role.
     pub fn role(&self, role: Role) -> Option<&str> {
-        self.roles.iter().find(|(of, _)| *of == role).map(|(_, resource)| resource.as_str())
+        channels::role(&self.roles, role)
     }
 
     /// The private resource of what is told.
     pub fn messages(&self) -> String {
-        format!("{}:messages", self.path.trim_start_matches('/'))
+        channels::messages(&self.path)
     }
 
     /// Notes what does not fit the rest of the configuration.
     pub(super) fn check(&self, resources: &[Resource], has_auth: bool, reader: &Reader<'_>) {
         let key = format!("channels.{}", self.path);
-        if !has_auth {
-            reader.mistake(&key, "everybody must show who it is, and there is no [auth] to verify credentials with");
-        }
+        channels::needs_auth(&key, has_auth, reader);
         let counts = [Counts::Trigger, Counts::Recount];
         if counts.contains(&self.counts) && self.role(Role::EventCounts).is_none() {
             reader.mistake(&format!("{key}.counts"), "there is no role event_counts to count in");

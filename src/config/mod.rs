@@ -9,6 +9,7 @@ mod access;
 mod address;
 mod admin;
 mod cells;
+mod channels;
 mod check;
 mod feeds;
 mod files;

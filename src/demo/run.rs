@@ -63,8 +63,7 @@ async fn clear(catalog: &Catalog, seeds: &[DemoWrite], existing: Existing) -> Re
     // What refers to others goes before them.
     for name in RESOURCES.into_iter().rev().filter(|name| *name != "logs") {
         let served = catalog.resource(name).ok_or_else(|| missing(name))?;
-        let all =
-            Query { filter: Arc::new(Filter::All), sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+        let all = Query::all(Arc::new(Filter::All));
         for row in served.store.query(&served.resource, &all).await?.rows {
             if !kept.contains(&(name, &*row.id)) {
                 if existing == Existing::Kept {

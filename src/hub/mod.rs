@@ -146,6 +146,11 @@ impl Hub {
         Position::new(self.epoch.clone(), offset)
     }
 
+    /// Where this hub's log is now: whatever is published later is after it.
+    pub fn now(&self) -> Position {
+        self.position(self.published())
+    }
+
     /// The name of the log.
     pub fn epoch(&self) -> &Arc<str> {
         &self.epoch

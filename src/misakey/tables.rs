@@ -96,11 +96,9 @@ impl Tables {
     pub async fn rows(&self, role: Role, filters: Vec<Filter>, sort: Option<Vec<Sort>>) -> Result<Vec<Row>> {
         let served = self.needed(role)?;
         let query = Query {
-            filter: Arc::new(Filter::every(filters)),
             limit: sort.is_some().then_some(NEWEST),
             sort: sort.unwrap_or_default(),
-            skip: 0,
-            max_items: usize::MAX,
+            ..Query::all(Arc::new(Filter::every(filters)))
         };
         Ok(served.store.query(&served.resource, &query).await?.rows)
     }

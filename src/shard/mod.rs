@@ -72,6 +72,20 @@ pub struct Settings {
     pub reply_bytes: usize,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// Nothing is gathered, and nobody is pinged.
+    pub(crate) fn of_a_test() -> Settings {
+        Settings {
+            gather: Duration::ZERO,
+            ping: None,
+            write_timeout: Duration::from_secs(1),
+            push_bytes: 1 << 20,
+            reply_bytes: 1 << 20,
+        }
+    }
+}
+
 /// What a socket's owner hears from the shard. Called when the shard is not busy with its own state.
 pub trait Owner {
     /// The socket does not read: everything up to `after` was queued, pushes after it were not and will not

@@ -23,13 +23,7 @@ impl Owner for Deaf {
 /// A shard whose hub has published up to an offset, and is not heard of on its own.
 fn shard(published: Offset) -> (Rc<Shard>, Vec<mpsc::Receiver<Publication>>) {
     let (hub, publications) = Hub::new("e1".into(), published, 1, Arc::default());
-    let settings = Settings {
-        gather: Duration::ZERO,
-        ping: None,
-        write_timeout: Duration::from_secs(1),
-        push_bytes: 1 << 20,
-        reply_bytes: 1 << 20,
-    };
+    let settings = Settings::of_a_test();
     let state = State {
         sockets: Sockets::default(),
         groups: HashMap::new(),

@@ -68,7 +68,7 @@ impl Place {
     /// As those of the store.
     pub async fn row(&self, id: &str) -> Result<Option<Row>> {
         let filter = Arc::new(Filter::equal(Path::parse("id"), &Value::from(id)));
-        let asked = Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+        let asked = Query::all(filter);
         // A record's own `id` may be the key of another one, so the filter can find more than the one meant.
         let rows = self.store.query(&self.resource, &asked).await?.rows;
         Ok(rows.into_iter().find(|row| *row.id == *id))

@@ -60,7 +60,7 @@ impl Lookup {
         let missing = || Error::new(Kind::Missing, format!("there is no resource {resource:?}"));
         let served = self.catalog.resource(resource).ok_or_else(missing)?;
         let filter = Arc::new(Filter::equal(Path::parse(member), &json!(value)));
-        let query = Query { filter, sort: Vec::new(), skip: 0, limit: None, max_items: usize::MAX };
+        let query = Query::all(filter);
         Ok(served.store.query(&served.resource, &query).await?.rows)
     }
 }

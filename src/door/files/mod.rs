@@ -15,7 +15,7 @@ use crate::auth::{Denied, Gate};
 use crate::door::{Admission, Asking, Door};
 use crate::event::{Position, Timestamp};
 use crate::hub::Hub;
-use crate::message::{Address, Initial, Page, Since, View, Watch};
+use crate::message::{Address, Since, Watch};
 use crate::session::{OnBreak, Opening, Terms};
 use crate::shard::{Keepalive, Manners};
 use crate::talk::Watching;
@@ -75,7 +75,7 @@ impl Door for FilesDoor {
         }
         let address = Address { channel: "/files".into(), reference: None };
         // From here on nothing is missed: the log has it, and the watch goes on from this position.
-        let watch = watch(&heard, &query, self.hub.position(self.hub.published()));
+        let watch = watch(&heard, &query, self.hub.now());
         // A client without positions cannot be told that something is missing.
         let on_break = if watch.positions { OnBreak::StartOver } else { OnBreak::End };
         let resource = self.messages.clone();
@@ -113,17 +113,8 @@ impl FilesDoor {
 /// What a socket on a path follows, which came in at a position.
 fn watch(heard: &Heard, query: &Query, now: Position) -> Watch {
     let asked = query.since.as_ref().map(|text| text.parse::<Position>().ok());
-    Watch {
-        params: "{}".into(),
-        filter: heard.message().filter(),
-        view: View::Own,
-        initial: Initial::None,
-        positions: query.positions || asked.is_some(),
-        since: Some(asked.map_or(Since::Entry(now), Since::Asked)),
-        patch: false,
-        progress: None,
-        page: Page::default(),
-    }
+    let positions = query.positions || asked.is_some();
+    Watch::going_on(asked.map_or(Since::Entry(now), Since::Asked), heard.message().filter(), positions)
 }
 
 /// As everywhere, without the sentence.

@@ -17,7 +17,7 @@ use crate::event::Position;
 use crate::filter::Filter;
 use crate::handshake;
 use crate::hub::Hub;
-use crate::message::{Initial, Page, Since, View, Watch};
+use crate::message::{Since, Watch};
 use crate::misakey::{Acks, Member};
 use crate::session::{OnBreak, Opening, Terms};
 use crate::shard::Manners;
@@ -107,24 +107,14 @@ impl MisakeyDoor {
 
     fn admission(&self, identity: Arc<str>, pass: Pass, query: &Query) -> Admission {
         // From here on nothing is missed: the log has it, and the watch goes on from this position.
-        let now = self.hub.position(self.hub.published());
+        let now = self.hub.now();
         let positions = query.positions || query.since.is_some();
         let since = match &query.since {
             Some(since) => Since::Asked(since.parse::<Position>().ok()),
             None if positions => Since::Asked(Some(now)),
             None => Since::Entry(now),
         };
-        let watch = Watch {
-            params: "{}".into(),
-            filter: Filter::All,
-            view: View::Own,
-            initial: Initial::None,
-            since: Some(since),
-            positions,
-            patch: false,
-            progress: None,
-            page: Page::default(),
-        };
+        let watch = Watch::going_on(since, Filter::All, positions);
         let opening = Opening {
             address: address(),
             resource: self.messages.clone(),

@@ -3,19 +3,12 @@ use crate::hub::Hub;
 use crate::log::Retention;
 use crate::log::memory::MemoryLog;
 use crate::shard::{self, Settings};
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Sockets that nobody has, of a shard that is gone at the end.
 async fn peers(count: usize) -> Vec<Peer> {
     let (hub, publications) = Hub::new("e1".into(), 0, 1, Arc::default());
-    let settings = Settings {
-        gather: Duration::ZERO,
-        ping: None,
-        write_timeout: Duration::from_secs(1),
-        push_bytes: 1 << 20,
-        reply_bytes: 1 << 20,
-    };
+    let settings = Settings::of_a_test();
     let start = shard::Start {
         id: 0,
         hub: Arc::new(hub),

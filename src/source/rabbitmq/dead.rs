@@ -1,9 +1,9 @@
 //! Where messages go that cannot be read: a queue, for somebody to look at.
 
 use crate::error::{Error, Kind, Result};
-use crate::rabbitmq::connect::{channel, failure, name};
+use crate::rabbitmq::connect::{confirmed, failure, name};
 use lapin::message::Delivery;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Confirmation, Connection};
 
@@ -67,13 +67,12 @@ impl Dead {
 
     async fn open(&self, connection: &Connection) -> Result<Channel> {
         let failed = |error| failure(&format!("making the queue {}", self.queue), error);
-        let channel = channel(connection).await?;
+        let channel = confirmed(connection).await?;
         let mut arguments = FieldTable::default();
         arguments.insert("x-max-length".into(), AMQPValue::LongLongInt(MOST));
         arguments.insert("x-max-length-bytes".into(), AMQPValue::LongLongInt(MOST_BYTES));
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
         channel.queue_declare(name(&self.queue)?, options, arguments).await.map_err(failed)?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(failed)?;
         Ok(channel)
     }
 }
