@@ -1,6 +1,7 @@
 //! How rows are changed by somebody who knows nothing of the server: over HTTP in the embedded store, by SQL, by
 //! native calls of MongoDB.
 
+use crate::control::Control;
 use crate::transcript::{Change, Word};
 use mongodb::Database;
 use mongodb::bson::{Document, doc, serialize_to_document};
@@ -39,6 +40,20 @@ impl Writes {
             Writes::Sql(client) => execute(client, change, place(record)?).await,
             Writes::Documents(database) => write(database, change, &record).await,
         }
+    }
+
+    /// The same, and waits until it is in the log.
+    pub async fn log(
+        &self,
+        control: &mut Control,
+        address: SocketAddr,
+        change: &Change,
+        place: impl FnOnce(Value) -> Result<Place, String>,
+    ) -> Result<(), String> {
+        control.watch(&change.resource).await;
+        control.barrier().await?;
+        self.make(address, change, place).await?;
+        control.barrier().await.map(drop)
     }
 }
 

@@ -54,9 +54,7 @@ impl FilesWorld {
 
     /// Makes a change, and waits until it is in the log; `record` is the whole new row.
     pub async fn write(&mut self, resource: &str, id: &str, word: Word, record: Value) {
-        let record = (word != Word::Removed).then(|| record.to_string());
-        let change = Change { resource: resource.to_owned(), id: id.to_owned(), word, record };
-        self.change(&change).await.expect("the change is made");
+        self.change(&Change::of(resource, id, word, &record)).await.expect("the change is made");
     }
 
     /// A socket of a subject.
@@ -73,10 +71,7 @@ impl World for FilesWorld {
     }
 
     async fn change(&mut self, change: &Change) -> Result<(), String> {
-        self.control.watch(&change.resource).await;
-        self.control.barrier().await?;
-        self.writes.make(self.address, change, |record| super::writes::place(change, record)).await?;
-        self.control.barrier().await.map(drop)
+        self.writes.log(&mut self.control, self.address, change, |record| super::writes::place(change, record)).await
     }
 
     fn names(&self) -> &[(String, String)] {

@@ -59,13 +59,11 @@ impl World for JacWorld {
     }
 
     async fn change(&mut self, change: &Change) -> Result<(), String> {
-        self.control.barrier().await?;
         let place = |mut row: Value| {
             row["id"] = json!(change.id);
             Ok(Place { table: change.resource.clone(), key: "id", row })
         };
-        self.writes.make(self.address, change, place).await?;
-        self.control.barrier().await.map(drop)
+        self.writes.log(&mut self.control, self.address, change, place).await
     }
 
     fn names(&self) -> &[(String, String)] {

@@ -73,6 +73,14 @@ pub struct Change {
     pub record: Option<String>,
 }
 
+impl Change {
+    /// What happened to a record, which is now this one if it is not removed.
+    pub fn of(resource: &str, id: &str, word: Word, record: &Value) -> Change {
+        let record = (word != Word::Removed).then(|| record.to_string());
+        Change { resource: resource.to_owned(), id: id.to_owned(), word, record }
+    }
+}
+
 /// What happened to the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
